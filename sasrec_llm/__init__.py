@@ -1,0 +1,32 @@
+"""Sequential recommenders joined with large language models.
+
+What is named here is public; a plugin needs nothing else.
+"""
+
+from sasrec_llm.components import (
+    BuildContext,
+    Component,
+    MetricComponent,
+    Objective,
+    Settings,
+    Source,
+    StrategyComponent,
+)
+from sasrec_llm.errors import SrlError
+from sasrec_llm.hookspecs import hookimpl
+from sasrec_llm.interfaces import Histories, Rows, Scored
+
+__all__ = [
+    "BuildContext",
+    "Component",
+    "Histories",
+    "MetricComponent",
+    "Objective",
+    "Rows",
+    "Scored",
+    "Settings",
+    "Source",
+    "SrlError",
+    "StrategyComponent",
+    "hookimpl",
+]

@@ -1,0 +1,5 @@
+"""`python -m sasrec_llm` is `srl`."""
+
+from sasrec_llm.cli.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""3. Encoder space to LLM space."""

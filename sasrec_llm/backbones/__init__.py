@@ -1,0 +1,1 @@
+"""4. The language model."""

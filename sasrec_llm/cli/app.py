@@ -1,0 +1,97 @@
+"""The root of `srl`: commands, plugin commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+
+from sasrec_llm.cli import components, data, evaluate, recipes, run
+from sasrec_llm.cli.output import prose, say
+from sasrec_llm.errors import SrlError, UsageError
+from sasrec_llm.plugins import Plugins, plugins
+
+app = typer.Typer(
+    name="srl",
+    help="Sequential recommenders joined with large language models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("eval")(evaluate.evaluate)
+app.add_typer(data.app, name="data")
+app.add_typer(recipes.app, name="recipes")
+app.command("components")(components.components)
+app.command("plugins")(components.list_plugins)
+
+
+def version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version as installed
+
+        say(f"sasrec-llm {installed('sasrec-llm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")] = False,
+    show_version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True)] = False,
+) -> None:
+    if debug:
+        os.environ["SRL_DEBUG"] = "1"
+
+
+def add_plugin_commands(to: typer.Typer, found: Plugins) -> None:
+    """Let plugins add commands; a name that is taken is refused and the plugin reported."""
+    rows = {row.name: row for row in found.rows}
+    for impl in found.manager.hook.srl_commands.get_hookimpls():
+        extra = typer.Typer()
+        try:
+            impl.function(extra)
+            taken = _names(to) & _names(extra)
+            if taken:
+                raise UsageError(f"the command {', '.join(sorted(taken))} exists already")
+        except Exception as error:
+            rows[impl.plugin_name].fail(error)
+            continue
+        to.registered_commands += extra.registered_commands
+        to.registered_groups += extra.registered_groups
+
+
+def _names(of: typer.Typer) -> set[str]:
+    commands = {c.name or (c.callback.__name__.replace("_", "-") if c.callback else "") for c in of.registered_commands}
+    return commands | {group.name for group in of.registered_groups if group.name}
+
+
+def main() -> None:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(message)s",
+        handlers=[RichHandler(console=prose, show_time=False, show_path=False, markup=False)],
+    )  # fmt: skip
+    debug = "--debug" in sys.argv
+    try:
+        add_plugin_commands(app, plugins())
+        app()
+    except SrlError as error:
+        sys.exit(_report(error, str(error), error.hint, error.exit_code, debug))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(_report(error, f"{where}{error.strerror or error}", "", 4, debug))
+    except KeyboardInterrupt:
+        say("Interrupted. What is finished is kept; run the same command to go on.")
+        sys.exit(130)
+
+
+def _report(error: BaseException, message: str, hint: str, code: int, debug: bool) -> int:
+    if debug:
+        logging.getLogger(__name__).exception("", exc_info=error)
+    say(message)
+    if hint:
+        say(hint)
+    return code

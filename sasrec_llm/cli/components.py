@@ -1,0 +1,80 @@
+"""`srl components [KIND]` and `srl plugins`"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from sasrec_llm.cli.output import print_json, print_rows, print_text
+from sasrec_llm.cli.run import Json
+from sasrec_llm.components import KINDS, StrategyComponent
+from sasrec_llm.errors import UsageError
+from sasrec_llm.plugins import PluginRow, plugins, singular, suggestion
+
+
+def components(
+    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}")] = None, json: Json = False
+) -> None:
+    """List what can be named in a recipe, with settings and defaults.
+
+    Example: srl components encoders
+    """
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"unknown kind {kind!r}{suggestion(kind, list(KINDS))}; known: {', '.join(KINDS)}")
+    found = [(k, *entry) for k in ([kind] if kind else KINDS) for entry in plugins().offers(k).values()]
+    if json:
+        print_json([describe(k, component, row) for k, component, row in found])
+        return
+    for k in [kind] if kind else KINDS:
+        print_text(f"{k}")
+        shown = [[f"  {c.name}", c.summary, row.package] for found_kind, c, row in found if found_kind == k]
+        print_rows(shown or [["  none", "", ""]])
+        if kind:
+            for _, component, _ in found:
+                _details(component)
+
+
+def _details(component: Any) -> None:
+    settings = describe("", component, None).get("settings", {})
+    rows = [[f"  {name}", f"= {field['default']}", field["help"]] for name, field in settings.items()]
+    objectives = component.objectives.items() if isinstance(component, StrategyComponent) else ()
+    rows += [[f"  objective {name}", f"trains {', '.join(o.train)}", o.summary] for name, o in objectives]
+    if rows:
+        print_text(f"\n{component.name}")
+        print_rows(rows)
+
+
+def describe(kind: str, component: Any, row: PluginRow | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": singular(kind), "name": component.name, "summary": component.summary}
+    if row:
+        found["owner"] = row.owner
+    if hasattr(component, "settings"):
+        found["settings"] = {
+            name: {"default": field.get_default(call_default_factory=True) if not field.is_required() else "(required)", "help": field.description or ""}
+            for name, field in component.settings.model_fields.items()
+        }
+    if hasattr(component, "offers"):
+        found["offers"] = sorted(component.offers)
+    if isinstance(component, StrategyComponent):
+        found["objectives"] = {name: objective.summary for name, objective in component.objectives.items()}
+    return found
+
+
+def list_plugins(json: Json = False) -> None:
+    """List installed plugins: version, whether each could be loaded, and what it offers."""
+    found = plugins()
+    offers = {k: found.offers(k) for k in KINDS}  # a plugin may fail only when it is asked
+    entries = []
+    for row in found.rows:
+        counts = {k: sum(owner is row for _, owner in offers[k].values()) for k in KINDS}
+        entries.append((row, {k: n for k, n in counts.items() if n}))
+    if json:
+        keys = ("name", "package", "version", "status", "error", "hooks")
+        print_json([{**{key: getattr(row, key) for key in keys}, "offers": counts} for row, counts in entries])
+        return
+    rows = []
+    for row, counts in entries:
+        what = " · ".join(f"{n} {k if n > 1 else singular(k)}" for k, n in counts.items())
+        rows.append([row.package, row.version, row.status, row.error or what or ", ".join(row.hooks)])
+    print_rows(rows)

@@ -1,0 +1,47 @@
+"""Results to stdout, prose to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+prose = Console(stderr=True, highlight=False, soft_wrap=True)
+result = Console(highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def say(text: str) -> None:
+    """A line of prose; square brackets in it are just text."""
+    prose.print(Text(text))
+
+
+def print_rows(rows: list[list[str]], header: list[str] | None = None, right: bool = False) -> None:
+    """Columns without lines, readable in a pipe too."""
+    table = RichTable(box=None, show_header=header is not None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    width = len(header or (rows[0] if rows else []))
+    for index in range(width):
+        last = index == width - 1
+        table.add_column(
+            header[index] if header else "",
+            justify="right" if right and index else "left",
+            no_wrap=not last,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    if result.is_terminal:
+        result.print(table)
+    else:
+        Console(file=sys.stdout, width=4096, highlight=False).print(table)
+
+
+def print_text(text: str) -> None:
+    result.print(Text(text))

@@ -1,0 +1,52 @@
+"""`srl recipes list | validate | show | schema`"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sasrec_llm.cli.output import print_json, print_rows, say
+from sasrec_llm.cli.run import Json, Set
+from sasrec_llm.plugins import plugins
+from sasrec_llm.recipe_file import load_recipe, schema
+
+app = typer.Typer(no_args_is_help=True, help="List, check and print recipes.")
+File = Annotated[Path, typer.Argument(help="A recipe file")]
+
+
+@app.command("list")
+def list_recipes(json: Json = False) -> None:
+    """List the recipes that are installed, with the first line of each."""
+    folders = [Path(folder) for found in plugins().manager.hook.srl_recipes() for folder in found]
+    rows = [[str(path), summary(path)] for folder in folders for path in sorted(folder.glob("**/*.toml"))]
+    if json:
+        print_json([{"path": path, "summary": text} for path, text in rows])
+    else:
+        print_rows(rows)
+
+
+def summary(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((line.lstrip("# ") for line in lines if line.startswith("# ")), tomllib.loads("\n".join(lines)).get("name", ""))
+
+
+@app.command()
+def validate(recipe: File, set_: Set = None) -> None:
+    """Report every problem of a recipe, with key path and suggestion. Loads no model and no data."""
+    load_recipe(recipe, set_ or [], plugins())
+    say(f"{recipe} is fine")
+
+
+@app.command()
+def show(recipe: File, set_: Set = None) -> None:
+    """Print the recipe as it would run: inherited, overridden, with every default."""
+    print_json(load_recipe(recipe, set_ or [], plugins()).dump())
+
+
+@app.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of recipes, with the settings of all installed components, for editors."""
+    print_json(schema(plugins()))

@@ -1,0 +1,140 @@
+"""A component is a frozen record: a name, what it does, its settings, and how to build it.
+
+Records and settings import nothing heavy, so `srl --help`, recipe checks and listings stay instant; `build` is a
+"module:attribute" string that is imported when the component is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from sasrec_llm.errors import ComponentError
+
+if TYPE_CHECKING:
+    from sasrec_llm.interfaces import Aligner, Backbone, Scorer, Scored
+
+KINDS = ("sources", "encoders", "aligners", "backbones", "strategies", "metrics")
+NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+
+
+class Settings(BaseModel):
+    """Base of every component's settings: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """What a part may know while it is built. Parts are built in this order: encoder, backbone, aligner, strategy."""
+
+    n_users: int
+    n_items: int
+    item_texts: tuple[str, ...]  # text of item 1 first
+    seed: int
+    cache: Path  # for what is costly to build and depends on nothing but its key
+    device: str = "cpu"
+    encoder: Scorer | None = None
+    backbone: Backbone | None = None
+    aligner: Aligner | None = None
+
+
+S = TypeVar("S", bound=Settings)
+P = TypeVar("P")
+
+
+def resolve(target: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Import what a "module:attribute" string names."""
+    if callable(target):
+        return target
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ComponentError(f"cannot import {target!r}: {error}") from error
+    if not callable(found):
+        raise ComponentError(f"{target!r} cannot be called")
+    return found  # type: ignore[no-any-return]
+
+
+def _checked(name: str, summary: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ComponentError(f"component name {name!r} must be lower-case letters, digits, and . _ - between them")
+    if not summary:
+        raise ComponentError(f"component {name!r} has no summary")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component(Generic[S, P]):
+    """One choice of one kind. `offers` are the capabilities that strategies may ask for."""
+
+    name: str
+    summary: str
+    settings: type[S]
+    build: str | Callable[[S, BuildContext], P]
+    offers: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        _checked(self.name, self.summary)
+
+    def make(self, settings: S, context: BuildContext) -> P:
+        return resolve(self.build)(settings, context)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """One way to train and to score with a strategy: parts it may train, sections it uses, capabilities it needs."""
+
+    summary: str
+    train: tuple[str, ...]
+    uses: tuple[str, ...]  # a change of any other section leaves what it learned valid
+    needs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # section -> capabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyComponent(Component[S, P]):
+    """A strategy also says which sections it is made of, and which objectives it knows."""
+
+    needs: Mapping[str, frozenset[str]]  # section (encoder, aligner, backbone) -> capabilities
+    objectives: Mapping[str, Objective]  # the last one is what the finished system answers with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricComponent:
+    """A number for a set of scored rows: `measure(scored) -> float`."""
+
+    name: str
+    summary: str
+    measure: str | Callable[[Scored], float]
+    larger_is_better: bool = True
+
+    def __post_init__(self) -> None:
+        _checked(self.name, self.summary)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A dataset `srl data prepare` can read.
+
+    `read(connection, folder_or_file, options)` fills two DuckDB tables with text columns:
+    raw_interactions(line, user, item, rating, timestamp [, label, split]) and raw_items(item, title).
+    """
+
+    name: str
+    summary: str
+    licence: str
+    read: str | Callable[..., None]
+    url: str = ""
+    sha256: str = ""
+    generated: bool = False  # `read` is given an empty folder to write into
+    like_at: float = 4.0
+    history: str = "strict"  # whether a liked item of the same second belongs to the history
+
+    def __post_init__(self) -> None:
+        _checked(self.name, self.summary)

@@ -1,0 +1,1 @@
+"""1. Raw files to Parquet, Parquet to arrays, arrays to batches."""

@@ -1,0 +1,56 @@
+"""DuckDB, in memory, with the SQL of this package's files. The only importer of duckdb."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from sasrec_llm.errors import DataError, StorageError
+
+Connection = duckdb.DuckDBPyConnection
+
+
+@contextlib.contextmanager
+def connect(spill: Path | None = None) -> Iterator[Any]:
+    """A connection whose errors are ours. What does not fit in memory spills into the folder `spill`."""
+    connection = duckdb.connect()
+    try:
+        connection.execute("SET enable_progress_bar = false")
+        if spill:
+            connection.execute(f"SET temp_directory = '{quoted(str(spill))}'")
+        yield connection
+    except duckdb.OutOfMemoryException as error:
+        raise StorageError(f"DuckDB ran out of memory or spill space: {first_line(error)}") from error
+    except duckdb.IOException as error:
+        raise StorageError(f"DuckDB could not read or write: {first_line(error)}") from error
+    except duckdb.Error as error:
+        raise DataError(f"DuckDB could not do it: {first_line(error)}") from error
+    finally:
+        connection.close()
+
+
+def script(name: str) -> str:
+    return (files("sasrec_llm.data") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def quoted(text: str) -> str:
+    """For use between single quotes."""
+    return text.replace("'", "''")
+
+
+def column(name: str) -> str:
+    """A column name as an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def write_parquet(connection: Any, query: str, path: Path) -> None:
+    connection.execute(f"COPY ({query}) TO '{quoted(str(path))}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)")
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]

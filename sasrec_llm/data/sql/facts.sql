@@ -1,0 +1,11 @@
+-- What the card says of the prepared rows.
+SELECT
+    count(*) AS kept,
+    count(DISTINCT "user") AS users,
+    count(DISTINCT item) AS items,
+    avg(label) AS liked_share,
+    min("timestamp") AS first_time,
+    max("timestamp") AS last_time,
+    (SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM interactions GROUP BY "user", "timestamp" HAVING count(*) > 1)) AS ties,
+    (SELECT count(*) FROM items WHERE NOT titled) AS untitled
+FROM interactions

@@ -1,0 +1,32 @@
+"""Where and how precisely a run computes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from sasrec_llm.errors import UsageError
+from sasrec_llm.recipe import Head
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    name: str  # cpu, cuda, mps
+    half: bool  # matrix products in bf16
+
+    @contextlib.contextmanager
+    def precision(self) -> Iterator[None]:
+        with torch.autocast(self.name, dtype=torch.bfloat16, enabled=self.half):
+            yield
+
+
+def choose_device(head: Head) -> Device:
+    has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    name = next(name for name in ("cuda", "mps", "cpu") if has[name]) if head.device == "auto" else head.device
+    if not has[name]:
+        raise UsageError(f"this machine has no {name} device", hint="--set device=auto")
+    half = head.precision == "bf16" or (head.precision == "auto" and name == "cuda" and torch.cuda.is_bf16_supported())
+    return Device(name, half)

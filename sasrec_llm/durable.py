@@ -1,0 +1,113 @@
+"""Files that are either whole or absent, and folders whose bytes can be checked.
+
+A folder is written beside its place, every file is hashed into MANIFEST.json and synced, then one rename publishes it.
+safetensors has no checksum of its own, so the manifest is what tells a flipped bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sasrec_llm.errors import DamagedError
+
+MANIFEST = "MANIFEST.json"
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """Hash of a JSON value, the same for the same content."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".tmp-", delete=False, encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.chmod(stream.name, 0o644)
+    os.replace(stream.name, path)
+    sync(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, default=str) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedError(f"{path} is not JSON: {error}") from error
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Write into the yielded folder; on success it takes the place of `path`, on failure nothing has changed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".tmp-{path.name}-"))
+    try:
+        yield draft
+        write_manifest(draft)
+        draft.chmod(0o755)
+        old = None
+        if path.exists():
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".old-{path.name}-"))
+            os.rename(path, old / path.name)
+        os.rename(draft, path)
+        sync(path.parent)
+        if old:
+            shutil.rmtree(old)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def remove_folder(path: Path) -> None:
+    """Take a folder away by rename first, so that no half-deleted one is ever found under its name."""
+    gone = path.with_name(f".old-{path.name}-{os.getpid()}")
+    os.rename(path, gone)
+    shutil.rmtree(gone)
+
+
+def write_manifest(folder: Path) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    for path in files:
+        sync(path)
+    manifest = {str(path.relative_to(folder)): sha256(path) for path in files}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    sync(folder / MANIFEST)
+    sync(folder)
+
+
+def verify(folder: Path) -> None:
+    """Raise `DamagedError` unless every file is there with the bytes it was written with."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise DamagedError(f"{folder} has no {MANIFEST}: it was not written by srl, or not to the end")
+    for name, expected in read_json(manifest).items():
+        if not (folder / name).is_file():
+            raise DamagedError(f"{folder / name} is missing")
+        if sha256(folder / name) != expected:
+            raise DamagedError(f"{folder / name} is damaged: its bytes are not those that were written")

@@ -1,0 +1,1 @@
+"""2. Histories to vectors and scores."""

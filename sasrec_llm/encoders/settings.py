@@ -1,0 +1,35 @@
+"""Settings of the built-in encoders."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from sasrec_llm.components import Settings
+
+
+class SASRecSettings(Settings):
+    """Paper section 3.1.1 and 4.2."""
+
+    width: int = Field(64, ge=1, description="H, size of item and user vectors")
+    blocks: int = Field(2, ge=1)
+    heads: int = Field(4, ge=1)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    max_length: int = Field(25, ge=1, description="T, items of the history that are read")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> SASRecSettings:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        return self
+
+
+class ConstantSettings(Settings):
+    """Nothing to set."""
+
+
+class ItemMeanSettings(Settings):
+    prior_rows: float = Field(5.0, ge=0, description="m: rows of the overall mean mixed into each item's mean")
+
+
+class BiasRegressionSettings(Settings):
+    inverse_l2: float = Field(1.0, gt=0, description="C of the logistic regression")

@@ -1,0 +1,1 @@
+"""7. Scores to metrics."""

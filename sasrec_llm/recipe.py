@@ -1,0 +1,105 @@
+"""The recipe: what is run, as typed and frozen records. Reading one from TOML is `recipe_file`'s work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sasrec_llm.components import Settings
+
+Protocol = Literal["collm", "temporal"]
+HistoryRule = Literal["collm", "strict"]
+Subset = Literal[
+    "all", "warm", "warm-3", "not-warm", "seen", "cold", "both-new", "new-users", "new-items"
+]  # defined in evaluate/subsets.py
+SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
+
+
+class Data(Settings):
+    """`[data]`: which prepared dataset, and how it is split."""
+
+    use: str = Field(description="name of a prepared dataset")
+    protocol: Protocol = Field("temporal", description="how rows are split into train, valid and test")
+    history: HistoryRule | None = Field(
+        None, description="collm: all earlier likes, also of the same second; strict: earlier seconds only"
+    )
+
+
+class Stage(Settings):
+    """`[stages.NAME]`: one training of some of the parts."""
+
+    objective: str = Field(description="what is learned; `srl components strategies` lists each strategy's")
+    train: list[str] = Field(min_length=1, description="the parts that learn; all others keep every byte")
+    load: dict[str, str] = Field({}, description="part -> folder of a finished part, loaded exactly or not at all")
+    epochs: int = Field(10, ge=1)
+    epoch_steps: int | None = Field(None, ge=1, description="optimiser steps of an epoch; default: one pass")
+    batch_size: int = Field(256, ge=1, description="rows of an optimiser step")
+    lr: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
+    lrs: dict[str, float] = Field({}, description="part -> its own peak learning rate")
+    min_lr: float = Field(0.0, ge=0, description="where the cosine ends")
+    warmup_lr: float = Field(0.0, ge=0, description="where the warm-up starts")
+    warmup_steps: int = Field(0, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    metric: str = Field("auc", description="validation metric that chooses the best epoch")
+    patience: int | None = Field(None, ge=1, description="stop after this many epochs without gain")
+    checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")
+
+
+class Evaluate(Settings):
+    """`[evaluate]`: what is measured, once, on the test rows."""
+
+    subsets: list[Subset] = Field(["all", "warm", "cold"], min_length=1)
+    metrics: list[str] = ["auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1"]
+    floors: list[str] = Field(
+        ["constant", "item-mean", "bias-regression"], description="closed-form encoders scored beside the system"
+    )
+    batch_size: int = Field(512, ge=1)
+
+
+class Head(Settings):
+    """The keys at the top of a recipe."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU that has it")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A component chosen by `use`, with its settings."""
+
+    use: str
+    settings: Settings
+
+    def dump(self) -> dict[str, Any]:
+        return {"use": self.use, **self.settings.model_dump(mode="json")}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe without problems."""
+
+    head: Head
+    data: Data
+    choices: Mapping[str, Choice]  # encoder, aligner, backbone, strategy; those the strategy is made of
+    stages: Mapping[str, Stage]  # in the order they run
+    evaluate: Evaluate
+
+    @property
+    def strategy(self) -> Choice:
+        return self.choices["strategy"]
+
+    def dump(self) -> dict[str, Any]:
+        """The resolved recipe, defaults filled in, as plain values."""
+        return {
+            **self.head.model_dump(mode="json"),
+            "data": self.data.model_dump(mode="json"),
+            **{section: choice.dump() for section, choice in self.choices.items()},
+            "stages": {name: stage.model_dump(mode="json") for name, stage in self.stages.items()},
+            "evaluate": self.evaluate.model_dump(mode="json"),
+        }

@@ -1,0 +1,1 @@
+"""8. Metrics to tables."""

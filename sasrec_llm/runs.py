@@ -1,0 +1,148 @@
+"""A run's folder: `runs/<date>-<recipe>-<hash>/`.
+
+    recipe.toml        as given                       resolved.json   with every default
+    manifest.json      versions, data hash, device    log.jsonl       what happened, step by step
+    stages/<name>/     checkpoints while training; `result/` when done
+    metrics.json  predictions.parquet  report.txt
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from sasrec_llm.durable import digest, read_json, write_json, write_text
+from sasrec_llm.errors import LockedError, RunError
+from sasrec_llm.hookspecs import hookimpl
+from sasrec_llm.interfaces import StageInfo
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.recipe import Recipe
+
+PACKAGES = ("sasrec-llm", "torch", "transformers", "peft", "duckdb", "numpy", "scikit-learn", "safetensors")
+
+
+class Run:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def stage(self, name: str) -> Path:
+        return self.folder / "stages" / name
+
+    def resolved(self) -> dict[str, Any]:
+        return read_json(self.folder / "resolved.json")  # type: ignore[no-any-return]
+
+    def manifest(self) -> dict[str, Any]:
+        return read_json(self.folder / "manifest.json")  # type: ignore[no-any-return]
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            with lock:
+                yield
+        except Timeout:
+            raise LockedError(f"another process is working on {self.folder}") from None
+
+    def truncate_log(self, stage: str, step: int) -> None:
+        """Forget what was logged of a stage after `step`: it is done again."""
+        path = self.folder / "log.jsonl"
+        if path.is_file():
+            entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+            kept = [entry for entry in entries if entry["stage"] != stage or entry["step"] <= step]
+            write_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def open_run(runs: Path, recipe: Recipe, data_sha: str, given: str) -> Run:
+    """The folder of this recipe on this data: the one there is, or a new one."""
+    key = digest([recipe.dump(), data_sha])[:6]
+    found = sorted(runs.glob(f"*-{recipe.head.name}-{key}"))
+    if found:
+        return Run(found[-1])
+    run = Run(runs / f"{datetime.now(UTC).date().isoformat()}-{recipe.head.name}-{key}")
+    run.folder.mkdir(parents=True)
+    write_text(run.folder / "recipe.toml", given)
+    write_json(run.folder / "resolved.json", recipe.dump())
+    return run
+
+
+def write_manifest(run: Run, data: Mapping[str, Any], device: str, plugins: Plugins) -> None:
+    write_json(
+        run.folder / "manifest.json",
+        {
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": sys.argv,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "device": device,
+            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "plugins": {row.package: row.version for row in plugins.rows if row.status == "ok"},
+            "git": git_state(),
+            "data": dict(data),
+        },
+    )
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and whether files differ from it, of the folder we run in."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
+        status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
+
+
+def find_run(runs: Path, name: str | None) -> Run:
+    """A finished run by folder, by (part of) its name, or the latest."""
+    finished = sorted(runs.glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
+    if name is None:
+        if not finished:
+            raise RunError(f"there is no finished run in {runs}", hint="Run: srl run RECIPE")
+        return Run(finished[-1].parent)
+    if Path(name, "metrics.json").is_file():
+        return Run(Path(name))
+    matching = [path.parent for path in finished if name in path.parent.name]
+    if len(matching) == 1:
+        return Run(matching[0])
+    known = ", ".join(path.parent.name for path in finished[-5:]) or "none"
+    what = "more than one run matches" if matching else "no finished run matches"
+    raise RunError(f"{what} {name!r}; finished runs in {runs}: {known}")
+
+
+class LogWriter:
+    """Watches a run and appends to its log.jsonl; registered like any plugin."""
+
+    def __init__(self, run: Run) -> None:
+        self._path = run.folder / "log.jsonl"
+        self._step = 0
+
+    def _write(self, stage: StageInfo, **values: Any) -> None:
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"stage": stage.name, "step": self._step, **values}) + "\n")
+
+    @hookimpl
+    def srl_stage_started(self, stage: StageInfo) -> None:
+        self._step = 0
+
+    @hookimpl
+    def srl_logged(self, stage: StageInfo, step: int, values: Mapping[str, float]) -> None:
+        self._step = step
+        self._write(stage, event="step", **values)
+
+    @hookimpl
+    def srl_evaluated(self, stage: StageInfo, split: str, metrics: Mapping[str, float]) -> None:
+        self._write(stage, event="evaluated", split=split, **metrics)

@@ -1,0 +1,1 @@
+"""5. How the parts meet."""

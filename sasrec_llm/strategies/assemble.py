@@ -1,0 +1,34 @@
+"""A recipe's parts, built in order, as one strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from sasrec_llm.components import BuildContext
+from sasrec_llm.interfaces import Strategy
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.recipe import SECTIONS, Choice
+
+ORDER = ("encoder", "backbone", "aligner", "strategy")
+
+
+def assemble(choices: Mapping[str, Choice], context: BuildContext, plugins: Plugins) -> Strategy:
+    """Build with the context's seed, leaving the caller's random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        for section in ORDER:
+            if section in choices:
+                torch.manual_seed(context.seed)
+                part = make(section, choices[section], context, plugins)
+                if section == "strategy":
+                    return part  # type: ignore[no-any-return]
+                part.to(context.device)
+                context = replace(context, **{section: part})
+    raise ValueError("a recipe without a strategy")
+
+
+def make(section: str, choice: Choice, context: BuildContext, plugins: Plugins) -> Any:
+    return plugins.get(SECTIONS[section], choice.use).make(choice.settings, context)

@@ -1,0 +1,160 @@
+"""Prompts as token ids and slot positions, put together by indexing.
+
+Every title is tokenised once. A batch is a matrix of piece numbers, and one gather turns it into tokens. A slot is a
+position, never a magic token, so a title that reads `<UserID>` is just text.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sasrec_llm.errors import ModelError, UsageError
+from sasrec_llm.interfaces import TextTokenizer
+from sasrec_llm.strategies.settings import PromptSettings
+from sasrec_llm.strategies.template import SLOTS, parse, read_template
+
+log = logging.getLogger(__name__)
+EMPTY = 0  # the piece with no tokens
+
+
+@dataclass(frozen=True, slots=True)
+class PromptBatch:
+    tokens: Tensor  # [B, L] int64, right-padded with 0
+    lengths: Tensor  # [B] int64
+    slots: Mapping[str, Tensor]  # field -> [B, K] positions its vectors go to
+    dropped: Tensor  # [B] int64, oldest titles that did not fit
+
+    def to(self, device: str) -> PromptBatch:
+        slots = {field: positions.to(device) for field, positions in self.slots.items()}
+        return PromptBatch(self.tokens.to(device), self.lengths.to(device), slots, self.dropped)
+
+
+class Prompts:
+    """Renders the questions of one template for one tokenizer and one catalogue."""
+
+    def __init__(
+        self,
+        *,
+        settings: PromptSettings,
+        tokenizer: TextTokenizer,
+        item_texts: Sequence[str],
+        context: int,
+        slot_tokens: int = 0,
+    ) -> None:
+        """`slot_tokens` is K, the soft tokens of each slot; 0 leaves the slots out of the prompt."""
+        self.titles = settings.titles
+        self.slot_tokens = slot_tokens
+        self.max_tokens = min(settings.max_tokens, context)
+        self._warned = False
+        pieces = parse(read_template(settings.template), slots=slot_tokens > 0)
+        tail, self.answers = self._answers(pieces[-1].text, settings.answers, tokenizer)
+
+        table: list[list[int]] = []
+
+        def add(ids: list[int]) -> int:
+            table.append(ids)
+            return len(table) - 1
+
+        add([])  # EMPTY
+        self._columns: list[int | str] = [add(list(tokenizer.start))]  # numbers of pieces, or fields
+        self._slot = add([0] * slot_tokens)
+        for piece in pieces[:-1]:
+            if piece.text and piece.field not in ("history", "target"):  # titles bring their own space
+                self._columns.append(add(tokenizer.pieces([piece.text])[0]))
+            if piece.field:
+                self._columns.append(piece.field)
+        self._columns.append(add(tail))
+        comma, nothing = tokenizer.pieces([",", f" {settings.no_titles}"])
+        self._comma, self._nothing = add(comma), add(nothing)
+        self._title = add([])  # item 0 is padding
+        table += tokenizer.pieces([f' "{text}"' for text in item_texts])
+        self._lengths = np.array([len(ids) for ids in table])
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._tokens = np.fromiter((token for ids in table for token in ids), dtype=np.int64)
+        self._check_room(item_texts)
+
+    def _answers(
+        self, tail: str, answers: tuple[str, str], tokenizer: TextTokenizer
+    ) -> tuple[list[int], tuple[int, int]]:
+        """Tokens of the prompt's end, and the one token in which each answer begins to differ."""
+        yes, no = tokenizer.pieces([tail + answer for answer in answers])
+        same = next((i for i, (a, b) in enumerate(zip(yes, no, strict=False)) if a != b), None)
+        if same is None:
+            raise ModelError(f"this tokenizer cannot tell the answers {answers[0]!r} and {answers[1]!r} apart")
+        return yes[:same], (yes[same], no[same])
+
+    def _check_room(self, item_texts: Sequence[str]) -> None:
+        """Question and target must fit whole, whatever the target."""
+        longest = int(self._lengths[self._title :].argmax())
+        parts = {"history": self._nothing, "target": self._title + longest, "user": self._slot, "item": self._slot}
+        need = int(sum(self._lengths[parts.get(str(column), column)] for column in self._columns))
+        if need > self.max_tokens:
+            title = item_texts[longest - 1]
+            raise UsageError(
+                f"a prompt of {self.max_tokens} tokens is too short: without any history it takes {need} "
+                f"for the item {title[:60]!r}",
+                hint="Raise strategy.max_tokens, take a backbone with a longer context, or shorten the template",
+            )
+
+    def render(self, history: Tensor, targets: Tensor) -> PromptBatch:
+        """history [B, n] item ids, left-padded with 0; targets [B] -> prompts."""
+        matrix, slots, dropped = self._pieces(history.cpu().numpy(), targets.cpu().numpy())
+        lengths = self._lengths[matrix]  # [B, columns]
+        ends = np.cumsum(lengths, axis=1)
+        total = ends[:, -1]
+        flat = lengths.ravel()
+        index = np.repeat(self._starts[matrix].ravel() - (np.cumsum(flat) - flat), flat) + np.arange(flat.sum())
+        tokens = np.zeros((len(matrix), int(total.max())), dtype=np.int64)
+        tokens[np.arange(tokens.shape[1]) < total[:, None]] = self._tokens[index]
+        steps = np.arange(self.slot_tokens)
+        positions = {
+            field: torch.from_numpy((ends - lengths)[:, column][:, None] + steps) for field, column in slots.items()
+        }
+        if dropped.any() and not self._warned:
+            self._warned = True
+            log.warning(
+                "prompts are cut to %d tokens: in this batch the oldest %d titles of %d prompts were dropped",
+                self.max_tokens, dropped.sum(), np.count_nonzero(dropped),
+            )
+        return PromptBatch(torch.from_numpy(tokens), torch.from_numpy(total), positions, torch.from_numpy(dropped))
+
+    def _pieces(
+        self, history: NDArray[np.int64], targets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], dict[str, int], NDArray[np.int64]]:
+        """The matrix of piece numbers [B, columns], with the oldest titles left out where the prompt is too long."""
+        rows, n = len(targets), self.titles
+        history = history[:, max(history.shape[1] - n, 0) :]
+        history = np.concatenate([np.zeros((rows, n - history.shape[1]), np.int64), history], axis=1)
+        columns: list[NDArray[np.int64]] = []
+        slots: dict[str, int] = {}
+        at = slice(0, 0)
+        for column in self._columns:
+            if column == "history":
+                at = slice(len(columns), len(columns) + 2 * n)
+                columns += [np.full(rows, EMPTY)] * (2 * n)
+            elif column == "target":
+                columns.append(self._title + targets)
+            elif isinstance(column, str):
+                slots[column] = len(columns)
+                columns.append(np.full(rows, self._slot))
+            else:
+                columns.append(np.full(rows, column))
+        matrix = np.stack(columns, axis=1)
+        room = self.max_tokens - self._lengths[matrix].sum(axis=1)
+        sizes = self._lengths[self._title + history] + self._lengths[self._comma]
+        from_newest = np.cumsum(sizes[:, ::-1], axis=1)[:, ::-1]
+        kept = (history != 0) & (from_newest <= room[:, None])
+        dropped = (history != 0).sum(axis=1) - kept.sum(axis=1)
+        block = np.full((rows, 2 * n), EMPTY)
+        block[:, 1::2] = np.where(kept, self._title + history, EMPTY)
+        block[:, 2::2] = np.where(kept[:, :-1], self._comma, EMPTY)  # a comma after every title but the last
+        block[~kept.any(axis=1), 0] = self._nothing
+        matrix[:, at] = block
+        return matrix, slots, dropped

@@ -1,0 +1,1 @@
+"""6. Stages: one loop, freezing, checkpoints."""

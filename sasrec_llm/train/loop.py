@@ -1,0 +1,129 @@
+"""The one training loop: AdamW on the likes and dislikes a recommender answers to, until validation stops improving."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from sasrec_llm.data.interactions import Interactions
+from sasrec_llm.devices import Device
+from sasrec_llm.durable import new_folder
+from sasrec_llm.errors import NonFiniteError
+from sasrec_llm.interfaces import Part, Recommender, StageInfo
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.recipe import Stage
+from sasrec_llm.train import checkpoints
+from sasrec_llm.train.checkpoints import Progress
+from sasrec_llm.train.freezing import only, set_mode
+from sasrec_llm.train.order import Order
+from sasrec_llm.train.schedule import scale
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stage, ready to train."""
+
+    info: StageInfo
+    stage: Stage
+    identity: str
+    parts: Mapping[str, Part]
+    recommender: Recommender
+    history_length: int
+    data: Interactions
+    device: Device
+    seed: int
+    folder: Path  # checkpoints and the best parts so far
+    validate: Callable[[], Mapping[str, float]]
+    larger_is_better: bool
+    save_best: Callable[[Path], None]
+    plugins: Plugins
+    truncate_log: Callable[[int], None]
+
+
+def order_of(data: Interactions, stage: Stage, seed: int, name: str) -> Order:
+    return Order(rows=data.of("train"), batch_size=stage.batch_size, seed=seed, stage=name)
+
+
+def fit(job: Job) -> Progress:
+    """Train, or go on training, to the end of the stage. The best parts are in `folder/best`."""
+    stage, plugins = job.stage, job.plugins
+    order = order_of(job.data, stage, job.seed, job.info.name)
+    total = job.info.steps * stage.epochs
+    with only(job.parts, stage.train) as trained:
+        groups = [
+            {"params": weights, "peak": stage.lrs.get(name, stage.lr), "lr": 0.0} for name, weights in trained.items()
+        ]
+        optimiser = torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
+        trained_parts = {name: job.parts[name] for name in stage.train}
+        progress = checkpoints.resume(job.folder / "checkpoints", trained_parts, optimiser, job.identity)
+        progress = progress or Progress(job.identity)
+        job.truncate_log(progress.epoch * job.info.steps)
+        plugins.event("srl_stage_started", stage=job.info)
+        while progress.epoch < stage.epochs and not progress.stopped:
+            began = time.monotonic()
+            set_mode(job.parts, stage.train)
+            for step in range(progress.epoch * job.info.steps, (progress.epoch + 1) * job.info.steps):
+                for group in optimiser.param_groups:
+                    group["lr"] = scale(stage, group["peak"], step, total)
+                rows = order.rows(step)
+                order.seed_step(step)
+                loss = _step(job, optimiser, rows)
+                if not math.isfinite(loss):
+                    raise NonFiniteError(
+                        f"stage {job.info.name}, step {step}: the loss is {loss}",
+                        hint=f"Try a smaller learning rate: --set stages.{job.info.name}.lr={stage.lr / 10:g}",
+                    )
+                done = step + 1 - progress.epoch * job.info.steps
+                values = {
+                    "loss": loss,
+                    "lr": float(optimiser.param_groups[0]["lr"]),
+                    "epoch": progress.epoch + done / job.info.steps,
+                    "rows_per_second": done * stage.batch_size / max(time.monotonic() - began, 1e-9),
+                }
+                plugins.event("srl_logged", stage=job.info, step=step + 1, values=values)
+            set_mode(job.parts, ())
+            metrics = job.validate()
+            _judge(job, progress, metrics[stage.metric])
+            progress.seconds += time.monotonic() - began
+            plugins.event(
+                "srl_evaluated", stage=job.info, split="valid", metrics={"epoch": float(progress.epoch), **metrics}
+            )
+            last = progress.epoch == stage.epochs or progress.stopped
+            if last or progress.epoch % stage.checkpoint_every == 0:
+                checkpoints.save(job.folder / "checkpoints", trained_parts, optimiser, progress)
+    return progress
+
+
+def _step(job: Job, optimiser: torch.optim.Optimizer, rows: object) -> float:
+    """One optimiser step; returns the loss (eq. 14)."""
+    batch = job.data.examples(rows, job.history_length).to(job.device.name)  # type: ignore[arg-type]
+    with job.device.precision():
+        logits = job.recommender.score(batch.histories, batch.targets)  # [B, 1]
+    loss = F.binary_cross_entropy_with_logits(logits.float(), batch.labels)
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    torch.nn.utils.clip_grad_norm_(weights, job.stage.clip)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _judge(job: Job, progress: Progress, value: float) -> None:
+    """Count the epoch; keep its parts when it is the best so far."""
+    progress.epoch += 1
+    if not math.isfinite(value):
+        raise NonFiniteError(f"stage {job.info.name}: {job.stage.metric} on validation is {value}")
+    gain = progress.best is None or (value > progress.best if job.larger_is_better else value < progress.best)
+    if gain:
+        progress.best, progress.best_epoch, progress.stale = value, progress.epoch, 0
+        with new_folder(job.folder / "best") as draft:
+            job.save_best(draft)
+    else:
+        progress.stale += 1
+        progress.stopped = job.stage.patience is not None and progress.stale >= job.stage.patience

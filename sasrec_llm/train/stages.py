@@ -1,0 +1,218 @@
+"""The chain of stages: what is finished is loaded, what another run has done is taken over, the rest is trained.
+
+A stage's identity is the hash of all it depends on. Its `result/` folder is published in one step, with the trained
+parts, the scores of every valid and test row, and `stage.json`; whoever finds it can rely on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sasrec_llm.components import Objective, StrategyComponent
+from sasrec_llm.data.interactions import Interactions
+from sasrec_llm.devices import Device
+from sasrec_llm.durable import digest, new_folder, read_json, verify, write_json
+from sasrec_llm.errors import DamagedError, RunError
+from sasrec_llm.evaluate.results import Logits, load_predictions, measure, save_predictions
+from sasrec_llm.evaluate.scoring import score_rows
+from sasrec_llm.interfaces import Fittable, Metric, Part, StageInfo, Strategy
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.recipe import SECTIONS, Recipe, Stage
+from sasrec_llm.train.loop import Job, fit, order_of
+from sasrec_llm.train.parts import fingerprint, load_part, save_part
+
+log = logging.getLogger(__name__)
+SECTION_OF = {"encoder": "encoder", "aligner": "aligner", "lora": "backbone"}
+EVALUATED = ("valid", "test")
+
+
+@dataclass(slots=True)
+class Chain:
+    """Runs a recipe's stages in order on one strategy."""
+
+    recipe: Recipe
+    plugins: Plugins
+    strategy: Strategy
+    data: Interactions
+    metrics: Mapping[str, Metric]
+    device: Device
+    run: str  # name, for those who watch
+    folder: Path  # of the run's stages
+    others: Path  # where other runs are
+    truncate_log: Callable[[str, int], None]
+    _origin: dict[str, str] = field(default_factory=dict)  # part -> identity of what it holds
+
+    def train(self) -> dict[str, dict[str, Logits]]:
+        """Run every stage. Returns stage -> split -> logits, as the stage left them."""
+        scores = {}
+        for position, (name, stage) in enumerate(self.recipe.stages.items(), start=1):
+            scores[name] = self._stage(position, name, stage)
+        return scores
+
+    def restore(self) -> None:
+        """Load the parts of every finished stage, without training."""
+        for name, stage in self.recipe.stages.items():
+            result = self.folder / name / "result"
+            if not result.is_dir():
+                raise RunError(f"stage {name} of {self.run} is not finished", hint="Run the recipe again: it continues")
+            self._take(result, stage)
+
+    def scores(self, objective: str, who: str) -> dict[str, Logits]:
+        return {split: self.score(objective, self.data.of(split), who) for split in EVALUATED}
+
+    def score(self, objective: str, rows: Any, who: str) -> Logits:
+        return score_rows(
+            self.strategy.recommender(objective),
+            self.data,
+            rows,
+            history_length=self.strategy.history_length,
+            device=self.device,
+            batch_size=self.recipe.evaluate.batch_size,
+            who=who,
+        )
+
+    def _stage(self, position: int, name: str, stage: Stage) -> dict[str, Logits]:
+        parts = self.strategy.parts()
+        objective = self._objective(stage)
+        loaded = {part: Path(path) for part, path in stage.load.items()}
+        for part, path in loaded.items():
+            load_part(path, parts[part], self._about(part))
+            self._origin[part] = fingerprint(path)
+        identity = self._identity(name, stage, objective)
+        info = self._info(position, name, stage, parts)
+        result = self.folder / name / "result"
+        if self._finished(result, identity) or self._adopt(result, identity):
+            self.plugins.event("srl_stage_started", stage=info)
+            self._take(result, stage)
+        else:
+            started = time.monotonic()
+            facts = self._fit_closed(info, parts) if stage.objective == "fit" else self._fit(info, stage, identity, parts)
+            facts |= {"total_seconds": round(time.monotonic() - started, 3)}
+            with new_folder(result) as draft:
+                for part in stage.train:
+                    save_part(draft / part, parts[part], self._about(part))
+                scores = self.scores(stage.objective, f"stage {name}")
+                save_predictions(draft / "predictions.parquet", self.data, {name: scores})
+                write_json(draft / "stage.json", {"identity": identity, **self._facts(info), **facts})
+        for part in stage.train:
+            self._origin[part] = identity
+        self.plugins.event("srl_stage_finished", stage=info, checkpoint=result)
+        (found,) = load_predictions(result / "predictions.parquet", self.data).values()
+        return found
+
+    def _fit(self, info: StageInfo, stage: Stage, identity: str, parts: Mapping[str, Part]) -> dict[str, Any]:
+        folder = self.folder / info.name
+        valid = self.data.of("valid")
+
+        def validate() -> Mapping[str, float]:
+            logits = self.score(stage.objective, valid, f"stage {info.name}")
+            (table,) = measure({"it": logits}, self.data, valid, ["all"], self.metrics)
+            return {key: float("nan") if value is None else value for key, value in table.systems["it"].items()}
+
+        def save_best(draft: Path) -> None:
+            for part in stage.train:
+                save_part(draft / part, parts[part], self._about(part))
+
+        progress = fit(
+            Job(
+                info=info,
+                stage=stage,
+                identity=identity,
+                parts=parts,
+                recommender=self.strategy.recommender(stage.objective),
+                history_length=self.strategy.history_length,
+                data=self.data,
+                device=self.device,
+                seed=self.recipe.head.seed,
+                folder=folder,
+                validate=validate,
+                larger_is_better=self.plugins.get("metrics", stage.metric).larger_is_better,
+                save_best=save_best,
+                plugins=self.plugins,
+                truncate_log=lambda step: self.truncate_log(info.name, step),
+            )
+        )
+        verify(folder / "best")
+        for part in stage.train:
+            load_part(folder / "best" / part, parts[part], self._about(part))
+        shutil.rmtree(folder / "best")
+        return {
+            "best": progress.best,
+            "best_epoch": progress.best_epoch,
+            "epochs": progress.epoch,
+            "stopped_early": progress.stopped,
+            "seconds": round(progress.seconds, 3),
+        }
+
+    def _fit_closed(self, info: StageInfo, parts: Mapping[str, Part]) -> dict[str, Any]:
+        """Objective `fit`: no gradients, one look at the train rows."""
+        self.plugins.event("srl_stage_started", stage=info)
+        encoder = parts["encoder"]
+        if not isinstance(encoder, Fittable):
+            raise RunError("the encoder has no fit(rows), though its component offers `fit`")
+        encoder.fit(self.data.take(self.data.of("train")))
+        return {}
+
+    def _finished(self, result: Path, identity: str) -> bool:
+        return (result / "stage.json").is_file() and read_json(result / "stage.json")["identity"] == identity
+
+    def _adopt(self, result: Path, identity: str) -> bool:
+        """Another run has done this very stage: take a copy."""
+        for found in sorted(self.others.glob("*/stages/*/result/stage.json")):
+            if found.parent != result and self._finished(found.parent, identity):
+                try:
+                    verify(found.parent)
+                except DamagedError as error:
+                    log.warning("%s; not taken over", error)
+                    continue
+                with new_folder(result) as draft:
+                    shutil.copytree(found.parent, draft, dirs_exist_ok=True)
+                log.info("stage %s taken over from %s", result.parent.name, found.parent)
+                return True
+        return False
+
+    def _take(self, result: Path, stage: Stage) -> None:
+        verify(result)
+        for part in stage.train:
+            load_part(result / part, self.strategy.parts()[part], self._about(part))
+
+    def _objective(self, stage: Stage) -> Objective:
+        strategy: StrategyComponent[Any, Any] = self.plugins.get("strategies", self.recipe.strategy.use)
+        return strategy.objectives[stage.objective]
+
+    def _identity(self, name: str, stage: Stage, objective: Objective) -> str:
+        used = {section: self.recipe.choices[section].dump() for section in objective.uses}
+        owners = {s: self.plugins.offers(SECTIONS[s])[self.recipe.choices[s].use][1].owner for s in objective.uses}
+        held = {part: self._origin.get(part, "new") for part, of in SECTION_OF.items() if of in objective.uses}
+        settings = stage.model_dump(exclude={"load"})
+        state = [name, settings, used, owners, held, self.data.sha256, self.recipe.head.seed]
+        return digest([*state, [self.device.name, self.device.half], version("sasrec-llm"), version("torch")])
+
+    def _about(self, part: str) -> dict[str, Any]:
+        """What must be equal for a part to fit here."""
+        choice = self.recipe.choices[SECTION_OF.get(part, part)].dump()
+        choice.pop("lora", None)
+        return {"part": part, "component": choice, "n_users": self.data.n_users, "n_items": self.data.n_items}
+
+    def _info(self, position: int, name: str, stage: Stage, parts: Mapping[str, Part]) -> StageInfo:
+        return StageInfo(
+            run=self.run,
+            name=name,
+            position=position,
+            count=len(self.recipe.stages),
+            objective=stage.objective,
+            train={part: sum(weight.numel() for weight in parts[part].parameters()) for part in stage.train},
+            epochs=1 if stage.objective == "fit" else stage.epochs,
+            steps=stage.epoch_steps or order_of(self.data, stage, 0, name).steps_per_pass,
+            metric=stage.metric,
+        )
+
+    def _facts(self, info: StageInfo) -> dict[str, Any]:
+        return {"stage": info.name, "objective": info.objective, "trained_parameters": dict(info.train)}
