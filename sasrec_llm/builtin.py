@@ -17,7 +17,6 @@ GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 LICENCE = "research use, no redistribution"
 
 
-
 @hookimpl
 def srl_sources() -> Iterable[Source]:
     yield Source(
@@ -202,4 +201,6 @@ def srl_metrics() -> Iterable[MetricComponent]:
 @hookimpl
 def srl_recipes() -> Iterable[Path]:
     here = Path(__file__).parent
-    yield next((folder for folder in (here / "_recipes", here.parent / "recipes") if folder.is_dir()), here / "_recipes")
+    yield next(
+        (folder for folder in (here / "_recipes", here.parent / "recipes") if folder.is_dir()), here / "_recipes"
+    )

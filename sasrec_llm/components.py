@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from sasrec_llm.errors import ComponentError
 
 if TYPE_CHECKING:
-    from sasrec_llm.interfaces import Aligner, Backbone, Scorer, Scored
+    from sasrec_llm.interfaces import Aligner, Backbone, Scored, Scorer
 
 KINDS = ("sources", "encoders", "aligners", "backbones", "strategies", "metrics")
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")

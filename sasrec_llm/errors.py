@@ -1,17 +1,17 @@
 """Everything that can go wrong, in one tree. The class decides the exit code; the hint names the way out.
 
-    SrlError                1   a defect of ours
-    ├── UsageError          2   what the user can mend in the command, the recipe or the data
-    │   ├── RecipeError         a recipe with problems, all listed
-    │   ├── ComponentError      unknown, duplicate or unfit component
-    │   ├── DataError           input that cannot be read, is empty, or is not prepared
-    │   ├── ModelError          a backbone that cannot be loaded as asked
-    │   └── RunError            no such run, or a run that does not fit the request
-    ├── NonFiniteError      3   a loss or a score that is not a number
-    ├── StorageError        4   a download, a disk
-    ├── DamagedError        5   an artefact whose bytes or keys are not what they should be
-    ├── UnsafeError         6   refused: would write outside its folder, or run foreign code
-    └── LockedError        75   another process works on the same run
+SrlError                1   a defect of ours
+├── UsageError          2   what the user can mend in the command, the recipe or the data
+│   ├── RecipeError         a recipe with problems, all listed
+│   ├── ComponentError      unknown, duplicate or unfit component
+│   ├── DataError           input that cannot be read, is empty, or is not prepared
+│   ├── ModelError          a backbone that cannot be loaded as asked
+│   └── RunError            no such run, or a run that does not fit the request
+├── NonFiniteError      3   a loss or a score that is not a number
+├── StorageError        4   a download, a disk
+├── DamagedError        5   an artefact whose bytes or keys are not what they should be
+├── UnsafeError         6   refused: would write outside its folder, or run foreign code
+└── LockedError        75   another process works on the same run
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class RecipeError(UsageError):
         width = max((len(path) for path, _ in self.problems), default=0)
         lines = [f"  {path:<{width}}  {text}" for path, text in self.problems]
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-        super().__init__("\n".join([f"{where} has {count}:", *lines]), hint=f"Check again: srl recipes validate {where}")
+        super().__init__(
+            "\n".join([f"{where} has {count}:", *lines]), hint=f"Check again: srl recipes validate {where}"
+        )
 
 
 class ComponentError(UsageError):

@@ -21,7 +21,7 @@ from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.interfaces import Metric
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe
-from sasrec_llm.recipe_file import check_recipe
+from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.report.tables import plain
 from sasrec_llm.runs import LogWriter, Run, open_run, write_manifest
 from sasrec_llm.strategies.assemble import assemble, make
@@ -76,7 +76,8 @@ def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: 
     data = open_data(recipe, workspace, plugins)
     if data.sha256 != found.manifest()["data"]["sha256"]:
         raise RunError(
-            f"{data.name} is not the data that {found.name} was trained on", hint=f"Prepare that one again, or: srl run {found.folder / 'recipe.toml'}"
+            f"{data.name} is not the data that {found.name} was trained on",
+            hint=f"Prepare that one again, or: srl run {found.folder / 'recipe.toml'}",
         )
     chain, _ = build_chain(recipe, data, found, workspace, plugins)
     chain.restore()
@@ -95,7 +96,7 @@ def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interac
             prepared = sorted(path.parent.name for path in workspace.data.glob("*/card.json"))
             known = sorted({*prepared, *sources})
             raise DataError(
-                f"unknown dataset {name!r}{suggestion(name, known)}; prepared in {workspace.data}: {', '.join(prepared) or 'none'}",
+                f"unknown dataset {name!r}{suggestion(name, known)}; prepared: {', '.join(prepared) or 'none'}",
                 hint=f"Prepare your own: srl data prepare FILE --name {name}",
             )
         if not sources[name][0].generated:
@@ -162,9 +163,7 @@ def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, di
     return named | {f"after {stage}: {recipe.stages[stage].objective}": by_stage[stage] for stage in reversed(earlier)}
 
 
-def floors(
-    recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins
-) -> dict[str, dict[str, Logits]]:
+def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Logits]]:
     """Closed-form encoders on the same rows; seconds, and always in the table."""
     found = {}
     train = chain.data.take(chain.data.of("train"))
@@ -191,7 +190,11 @@ def tables(
     wanted = {name: metrics[name] for name in recipe.evaluate.metrics}
     return {
         split: measure(
-            {name: by_split[split] for name, by_split in scores.items()}, data, data.of(split), recipe.evaluate.subsets, wanted
+            {name: by_split[split] for name, by_split in scores.items()},
+            data,
+            data.of(split),
+            recipe.evaluate.subsets,
+            wanted,
         )
         for split in EVALUATED
     }
@@ -203,7 +206,10 @@ def keep(outcome: Outcome, recipe: Recipe, data: Interactions, scores: Mapping[s
     draft = folder / ".tmp-predictions.parquet"
     save_predictions(draft, data, scores)
     draft.replace(folder / "predictions.parquet")
-    write_text(folder / "report.txt", "\n\n".join(plain(table, split) for split, found in outcome.tables.items() for table in found) + "\n")
+    write_text(
+        folder / "report.txt",
+        "\n\n".join(plain(table, split) for split, found in outcome.tables.items() for table in found) + "\n",
+    )
     stages = {name: read_json(outcome.run.stage(name) / "result" / "stage.json") for name in recipe.stages}
     write_json(
         folder / "metrics.json",

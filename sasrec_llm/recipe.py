@@ -16,6 +16,7 @@ Subset = Literal[
     "all", "warm", "warm-3", "not-warm", "seen", "cold", "both-new", "new-users", "new-items"
 ]  # defined in evaluate/subsets.py
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
+TABLES = ("data", *SECTIONS, "stages", "evaluate")
 
 
 class Data(Settings):
@@ -53,7 +54,7 @@ class Evaluate(Settings):
     """`[evaluate]`: what is measured, once, on the test rows."""
 
     subsets: list[Subset] = Field(["all", "warm", "cold"], min_length=1)
-    metrics: list[str] = ["auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1"]
+    metrics: list[str] = Field(["auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1"], min_length=1)
     floors: list[str] = Field(
         ["constant", "item-mean", "bias-regression"], description="closed-form encoders scored beside the system"
     )

@@ -1,9 +1,9 @@
 """A run's folder: `runs/<date>-<recipe>-<hash>/`.
 
-    recipe.toml        as given                       resolved.json   with every default
-    manifest.json      versions, data hash, device    log.jsonl       what happened, step by step
-    stages/<name>/     checkpoints while training; `result/` when done
-    metrics.json  predictions.parquet  report.txt
+recipe.toml        as given                       resolved.json   with every default
+manifest.json      versions, data hash, device    log.jsonl       what happened, step by step
+stages/<name>/     checkpoints while training; `result/` when done
+metrics.json  predictions.parquet  report.txt
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def git_state() -> dict[str, Any] | None:
     """Commit and whether files differ from it, of the folder we run in."""
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
-        status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True)
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}

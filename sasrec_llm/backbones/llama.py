@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from sasrec_llm.backbones.lora import LoRA, add_lora
 from sasrec_llm.backbones.settings import LlamaSettings, LoRASettings
@@ -63,6 +64,7 @@ def load(
     model: str, *, lora: LoRASettings | None, device: str, revision: str | None = None, dtype: str = "auto"
 ) -> LlamaBackbone:
     """Load tokenizer and weights, all of them or none."""
+    disable_progress_bar()  # of reading files; downloads have their own
     folder = Path(model)
     if folder.exists():
         check_folder(folder)
@@ -91,7 +93,9 @@ def load(
         ) from error
     lost = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if lost:
-        raise ModelError(f"the weights of {model} do not fit its config.json: {', '.join(lost[:3])} ({len(lost)} in all)")
+        raise ModelError(
+            f"the weights of {model} do not fit its config.json: {', '.join(lost[:3])} ({len(lost)} in all)"
+        )
     return LlamaBackbone(model=loaded, tokenizer=tokenizer, lora=lora).to(device)
 
 
@@ -103,7 +107,7 @@ def check_folder(folder: Path) -> None:
         foreign = sorted(found.name for found in folder.glob("*.bin"))
         if foreign:
             raise ModelError(
-                f"{folder} holds its weights as {foreign[0]}, which can run code when loaded; only safetensors are read",
+                f"{folder} has its weights in {foreign[0]}, which can run code when loaded; only safetensors are read",
                 hint="Convert them once where you trust them: model.save_pretrained(PATH, safe_serialization=True)",
             )
         raise ModelError(f"{folder} has no weights: no *.safetensors file in it")

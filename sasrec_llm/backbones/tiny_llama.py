@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
 
 from sasrec_llm.backbones.llama import LlamaBackbone, load
 from sasrec_llm.backbones.settings import BuiltInLlamaSettings
@@ -61,6 +62,7 @@ def make(folder: Path, settings: BuiltInLlamaSettings, texts: tuple[str, ...], s
             )
         )
         pretrain(model, tokenizer, lines, settings)
+    disable_progress_bar()
     model.save_pretrained(str(folder))
 
 
@@ -79,8 +81,8 @@ def corpus(texts: tuple[str, ...], chance: random.Random, *, lines: int) -> list
 def make_tokenizer(lines: list[str], settings: BuiltInLlamaSettings) -> PreTrainedTokenizerFast:
     """Byte-level BPE: no text is unknown to it."""
     bare = Tokenizer(models.BPE(unk_token=SPECIAL["unk_token"]))
-    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    bare.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bare.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=settings.vocabulary,
         special_tokens=list(SPECIAL.values()),
@@ -113,5 +115,3 @@ def pretrain(model: Any, tokenizer: Any, lines: list[str], settings: BuiltInLlam
         optimiser.step()
         schedule.step()
     model.eval()
-
-

@@ -51,7 +51,10 @@ def describe(kind: str, component: Any, row: PluginRow | None) -> dict[str, Any]
         found["owner"] = row.owner
     if hasattr(component, "settings"):
         found["settings"] = {
-            name: {"default": field.get_default(call_default_factory=True) if not field.is_required() else "(required)", "help": field.description or ""}
+            name: {
+                "default": field.get_default(call_default_factory=True) if not field.is_required() else "(required)",
+                "help": field.description or "",
+            }
             for name, field in component.settings.model_fields.items()
         }
     if hasattr(component, "offers"):

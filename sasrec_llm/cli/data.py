@@ -23,13 +23,23 @@ def _option(help_: str) -> Any:
 
 @app.command("prepare")
 def prepare_(
-    what: Annotated[str, typer.Argument(help="A dataset's name, or your own file: .csv .tsv .jsonl .parquet (also .gz), or a .toml that describes it")],
-    from_: Annotated[Path | None, typer.Option("--from", help="Folder, zip or file to read instead of downloading")] = None,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A dataset's name, or your file: .csv .tsv .jsonl .parquet (also .gz), or a .toml that describes it"
+        ),
+    ],
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Folder, zip or file to read instead of downloading")
+    ] = None,
     name: Annotated[str | None, _option("Name of your dataset; default: the file's")] = None,
     items: Annotated[str | None, _option("A second file with a title for each item")] = None,
     user: Annotated[str | None, _option("Column of the user")] = None,
     item: Annotated[str | None, _option("Column of the item, in both files")] = None,
-    time_: Annotated[str | None, typer.Option("--time", help="Column of the time: seconds, milliseconds or dates", show_default=False)] = None,
+    time_: Annotated[
+        str | None,
+        typer.Option("--time", help="Column of the time: seconds, milliseconds or dates", show_default=False),
+    ] = None,
     rating: Annotated[str | None, _option("Column of the rating")] = None,
     title: Annotated[str | None, _option("Column of the title")] = None,
     like_at: Annotated[float | None, _option("Ratings from this one on are likes; default 4")] = None,
@@ -53,7 +63,10 @@ def prepare_(
     path = Path(what)
     if what not in sources and not path.suffix:
         close = suggestion(what, sorted(sources))
-        raise UsageError(f"unknown dataset {what!r}{close}; known: {', '.join(sorted(sources))}", hint="Your own data: srl data prepare FILE.csv")
+        raise UsageError(
+            f"unknown dataset {what!r}{close}; known: {', '.join(sorted(sources))}",
+            hint="Your own data: srl data prepare FILE.csv",
+        )
     from sasrec_llm.data.prepare import prepare
     from sasrec_llm.experiment import Workspace
 
@@ -86,7 +99,8 @@ def _own(options: dict[str, Any], path: Path | None = None) -> Any:
         return OwnData.model_validate(below | options)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"--{'-'.join(str(key) for key in first['loc']).replace('_', '-')}: {first['msg'].lower()} (got {first['input']!r})") from error
+        option = "-".join(str(key) for key in first["loc"]).replace("_", "-")
+        raise UsageError(f"--{option}: {first['msg'].lower()} (got {first['input']!r})") from error
 
 
 def own_source(name: str) -> Source:
@@ -106,8 +120,12 @@ def list_(json: Json = False) -> None:
     if json:
         print_json({"prepared": [card.model_dump() for card in cards], "sources": sorted(sources)})
         return
-    rows = [[card.name, "prepared", f"{card.kept:,} rows · {card.users:,} users · {card.items:,} items"] for card in cards]
-    rows += [[name, "available", source.summary] for name, (source, _) in sorted(sources.items()) if name not in prepared]
+    rows = [
+        [card.name, "prepared", f"{card.kept:,} rows · {card.users:,} users · {card.items:,} items"] for card in cards
+    ]
+    rows += [
+        [name, "available", source.summary] for name, (source, _) in sorted(sources.items()) if name not in prepared
+    ]
     print_rows(rows)
 
 

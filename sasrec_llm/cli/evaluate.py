@@ -17,7 +17,9 @@ SUBSETS = list(get_args(Subset))
 
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="Folder or part of the name of a run; default: the latest")] = None,
-    split: Annotated[list[str] | None, typer.Option("--split", help=f"Subset of the test rows: {', '.join(SUBSETS)}")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option("--split", help=f"Subset of the test rows: {', '.join(SUBSETS)}")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Load a finished run and score its test rows again, all or a subset of them.

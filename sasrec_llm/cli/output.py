@@ -25,7 +25,9 @@ def say(text: str) -> None:
 
 def print_rows(rows: list[list[str]], header: list[str] | None = None, right: bool = False) -> None:
     """Columns without lines, readable in a pipe too."""
-    table = RichTable(box=None, show_header=header is not None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = RichTable(
+        box=None, show_header=header is not None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
+    )
     width = len(header or (rows[0] if rows else []))
     for index in range(width):
         last = index == width - 1

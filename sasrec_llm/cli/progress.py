@@ -70,7 +70,9 @@ class Watcher:
         ended = "done" if self._seen else "finished before" if stage.objective != "fit" else "done"
         if self._bars and self._task is not None:
             total = self._seen or 1
-            self._bars.update(self._task, total=total, completed=total, state=f"{ended} · {self._state} · {self._clock()}")
+            self._bars.update(
+                self._task, total=total, completed=total, state=f"{ended} · {self._state} · {self._clock()}"
+            )
         else:
             say(f"    {ended} · {self._clock()}")
 

@@ -11,7 +11,8 @@ import typer
 from sasrec_llm.cli.output import print_json, print_rows, say
 from sasrec_llm.cli.run import Json, Set
 from sasrec_llm.plugins import plugins
-from sasrec_llm.recipe_file import load_recipe, schema
+from sasrec_llm.recipe_file import load_recipe
+from sasrec_llm.recipe_schema import schema
 
 app = typer.Typer(no_args_is_help=True, help="List, check and print recipes.")
 File = Annotated[Path, typer.Argument(help="A recipe file")]
@@ -30,7 +31,9 @@ def list_recipes(json: Json = False) -> None:
 
 def summary(path: Path) -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return next((line.lstrip("# ") for line in lines if line.startswith("# ")), tomllib.loads("\n".join(lines)).get("name", ""))
+    return next(
+        (line.lstrip("# ") for line in lines if line.startswith("# ")), tomllib.loads("\n".join(lines)).get("name", "")
+    )
 
 
 @app.command()

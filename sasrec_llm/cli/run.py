@@ -11,7 +11,9 @@ from sasrec_llm.cli.output import print_json, print_rows, print_text, say
 from sasrec_llm.plugins import plugins
 from sasrec_llm.recipe_file import load_recipe
 
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.align.epochs=3")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.align.epochs=3")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout")]
 
 

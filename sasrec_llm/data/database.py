@@ -49,7 +49,9 @@ def column(name: str) -> str:
 
 
 def write_parquet(connection: Any, query: str, path: Path) -> None:
-    connection.execute(f"COPY ({query}) TO '{quoted(str(path))}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)")
+    connection.execute(
+        f"COPY ({query}) TO '{quoted(str(path))}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+    )
 
 
 def first_line(error: BaseException) -> str:

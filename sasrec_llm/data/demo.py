@@ -28,7 +28,14 @@ GENRES = {
     "Western": ("Cowboy", "Saloon", "Sheriff", "Canyon", "Outlaw", "Mustang", "Prairie", "Duel"),
     "Music": ("Concert", "Melody", "Piano", "Jazz", "Opera", "Drummer", "Chorus", "Ballad"),
 }
-FRAMES = ("The {0} of the {1}", "{0} and {1}", "{0} {1}", "Return to {0} {1}", "Last {0}, First {1}", "A {0} for the {1}")
+FRAMES = (
+    "The {0} of the {1}",
+    "{0} and {1}",
+    "{0} {1}",
+    "Return to {0} {1}",
+    "Last {0}, First {1}",
+    "A {0} for the {1}",
+)
 NUMERALS = ("", " II", " III", " IV")
 N_USERS, N_ITEMS, N_ROWS = 500, 400, 20_000
 START, YEARS = 1_000_000_000, 3  # first second, span
@@ -93,7 +100,9 @@ def make_ratings(chance: Generator, genre: np.ndarray, before: np.ndarray) -> li
             if chance.random() < 0.08:
                 mood = int(chance.integers(n_genres))
             follows = (before >= 0) & liked[before]
-            weight = fame * (released <= moment) * ~seen * np.where(genre == mood, 4.0, 1.0) * np.where(follows, 8.0, 1.0)
+            weight = (
+                fame * (released <= moment) * ~seen * np.where(genre == mood, 4.0, 1.0) * np.where(follows, 8.0, 1.0)
+            )
             if weight.sum() == 0:
                 break
             item = int(chance.choice(N_ITEMS, p=weight / weight.sum()))

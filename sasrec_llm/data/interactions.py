@@ -78,7 +78,9 @@ def load_interactions(folder: Path, protocol: str, history_rule: str | None = No
     verify(folder)
     with connect() as connection:
         for name in ("interactions", "items"):
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{quoted(str(folder / name))}.parquet')")
+            connection.execute(
+                f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{quoted(str(folder / name))}.parquet')"
+            )
         found = connection.execute(
             f'SELECT "user", item, label, "timestamp", part FROM ({script("protocol_" + protocol)}) '
             'WHERE part IS NOT NULL ORDER BY "user", "timestamp", line'
@@ -132,7 +134,7 @@ def _check_splits(card: Card, protocol: str, splits: NDArray[np.int8], labels: I
     for code, split in enumerate(SPLITS):
         rows = labels[splits == code]
         if not len(rows):
-            other = "" if protocol == "temporal" else "; set data.protocol = \"temporal\""
+            other = "" if protocol == "temporal" else '; set data.protocol = "temporal"'
             raise DataError(
                 f"protocol {protocol!r} leaves no {split} rows in {card.name} ({card.span}){other}",
                 hint=f"See its card: srl data show {card.name}",

@@ -24,7 +24,13 @@ PROTOCOLS = ("temporal", "collm")
 
 
 def prepare(
-    source: Source, *, given: Path | None, folder: Path, cache: Path, own: OwnData | None = None, threads: int | None = None
+    source: Source,
+    *,
+    given: Path | None,
+    folder: Path,
+    cache: Path,
+    own: OwnData | None = None,
+    threads: int | None = None,
 ) -> Card:
     """Read `source` (from `given`, or downloaded) and publish it as `folder`."""
     own = own or OwnData()
@@ -58,7 +64,8 @@ def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
         raise DataError(f"{source.name}: there is not one row to read")
     if bad > own.max_bad * read:
         reasons = connection.execute(
-            "SELECT reason, count(*) AS n, min(line) FROM rejected WHERE file = 'interactions' GROUP BY 1 ORDER BY n DESC, 1"
+            "SELECT reason, count(*) AS n, min(line) FROM rejected WHERE file = 'interactions' "
+            "GROUP BY 1 ORDER BY n DESC, 1"
         ).fetchall()
         listed = "; ".join(f"{reason}: {n:,} (first in line {line:,})" for reason, n, line in reasons[:4])
         raise DataError(
@@ -86,9 +93,7 @@ def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
     return counts
 
 
-def describe(
-    connection: Any, source: Source, own: OwnData, counts: dict[str, int], name: str, folder: Path
-) -> Card:
+def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, int], name: str, folder: Path) -> Card:
     cursor = connection.execute(script("facts"))
     facts = dict(zip([found[0] for found in cursor.description], cursor.fetchone(), strict=True))
     reasons = connection.execute(

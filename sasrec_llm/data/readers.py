@@ -27,7 +27,9 @@ def find(folder: Path, name: str) -> Path:
     """The file of that name in the folder or in one folder below it."""
     found = [path for path in (folder / name, *sorted(folder.glob(f"*/{name}"))) if path.is_file()]
     if not found:
-        raise DataError(f"{folder} holds no {name}", hint="Give the folder or the zip with the original files: --from PATH")
+        raise DataError(
+            f"{folder} holds no {name}", hint="Give the folder or the zip with the original files: --from PATH"
+        )
     return found[0]
 
 
@@ -96,7 +98,8 @@ def read_collm(connection: Any, folder: Path, _: OwnData | None) -> None:
         [str(find(folder, "interactions.parquet"))],
     )
     connection.execute(
-        "CREATE TABLE raw_items AS SELECT row_number() OVER () AS line, item::VARCHAR AS item, title FROM read_parquet(?)",
+        "CREATE TABLE raw_items AS SELECT row_number() OVER () AS line, item::VARCHAR AS item, title "
+        "FROM read_parquet(?)",
         [str(find(folder, "items.parquet"))],
     )
     _complete(connection, has_rating=False)
@@ -107,30 +110,26 @@ def read_own(connection: Any, path: Path, own: OwnData | None) -> None:
     own = own or OwnData()
     known = _open(connection, "own_rows", path)
     names = {
-        "user": _column(known, own.user, "user", path),
-        "item": _column(known, own.item, "item", path),
-        "timestamp": _column(known, own.time, "time", path),
+        "user": _required(known, own.user, "user", path),
+        "item": _required(known, own.item, "item", path),
+        "timestamp": _required(known, own.time, "time", path),
     }
-    rating = _column(known, own.rating, "rating", path, required=False)
+    rating = _column(known, own.rating, "rating", path)
     if rating:
         names["rating"] = rating
     chosen = ", ".join(f"{column(name)}::VARCHAR AS {column(target)}" for target, name in names.items())
     connection.execute(f"CREATE TABLE raw_interactions AS SELECT line, {chosen} FROM own_rows")
     _complete(connection, has_rating=rating is not None)
-    if own.items is None:
-        title = _column(known, own.title, "title", path, required=False)
-        texts = f"{column(title)}::VARCHAR" if title else "NULL::VARCHAR"
-        connection.execute(
-            f"CREATE TABLE raw_items AS SELECT line, {column(names['item'])}::VARCHAR AS item, {texts} AS title FROM own_rows"
-        )
-        return
-    items = Path(own.items)
-    known = _open(connection, "own_items", items)
-    key = names["item"] if names["item"] in known else _column(known, own.item, "item", items)
-    title = _column(known, own.title, "title", items)
+    table, key = "own_rows", names["item"]
+    title = _column(known, own.title, "title", path) if own.items is None else None
+    if own.items is not None:
+        items = Path(own.items)
+        table, known = "own_items", _open(connection, "own_items", items)
+        key = key if key in known else _required(known, own.item, "item", items)
+        title = _required(known, own.title, "title", items)
+    text = f"{column(title)}::VARCHAR" if title else "NULL::VARCHAR"
     connection.execute(
-        f"CREATE TABLE raw_items AS SELECT line, {column(str(key))}::VARCHAR AS item, {column(str(title))}::VARCHAR AS title "
-        "FROM own_items"
+        f"CREATE TABLE raw_items AS SELECT line, {column(key)}::VARCHAR AS item, {text} AS title FROM {table}"
     )
 
 
@@ -143,7 +142,9 @@ def _open(connection: Any, table: str, path: Path) -> list[str]:
     create = f"CREATE TABLE {table} AS SELECT row_number() OVER () AS line, * FROM "
     kind = next((suffix for suffix in reversed(path.suffixes) if suffix != ".gz"), "")
     if kind in (".csv", ".tsv", ".txt", ".dat"):
-        _with_rejects(connection, table, create + "read_csv(?, all_varchar = true, header = true, store_rejects = true)", path)
+        _with_rejects(
+            connection, table, create + "read_csv(?, all_varchar = true, header = true, store_rejects = true)", path
+        )
     elif kind in (".jsonl", ".ndjson", ".json"):
         connection.execute(create + "read_json(?, format = 'newline_delimited', ignore_errors = true)", [str(path)])
     elif kind in (".parquet", ".pq"):
@@ -153,7 +154,16 @@ def _open(connection: Any, table: str, path: Path) -> list[str]:
     return [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall() if row[0] != "line"]
 
 
-def _column(known: list[str], given: str | None, role: str, path: Path, required: bool = True) -> str | None:
+def _required(known: list[str], given: str | None, role: str, path: Path) -> str:
+    found = _column(known, given, role, path)
+    if found is None:
+        raise DataError(
+            f"{path}: which column is the {role}? It has: {', '.join(known)}", hint=f"Name it: --{role} NAME"
+        )
+    return found
+
+
+def _column(known: list[str], given: str | None, role: str, path: Path) -> str | None:
     """The column for a role: the one named, or one with a usual name."""
     if given is not None:
         if given not in known:
@@ -163,9 +173,4 @@ def _column(known: list[str], given: str | None, role: str, path: Path, required
             )
         return given
     lower = {name.lower(): name for name in reversed(known)}
-    guess = next((lower[name] for name in GUESSES[role] if name in lower), None)
-    if guess is None and required:
-        raise DataError(
-            f"{path}: which column is the {role}? It has: {', '.join(known)}", hint=f"Name it: --{role} NAME"
-        )
-    return guess
+    return next((lower[name] for name in GUESSES[role] if name in lower), None)

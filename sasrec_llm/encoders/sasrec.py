@@ -45,9 +45,7 @@ class SASRec(nn.Module):
     attends to itself: no row of the attention is empty, and an empty history has a (learned) vector like any other.
     """
 
-    def __init__(
-        self, *, n_items: int, width: int, blocks: int, heads: int, dropout: float, max_length: int
-    ) -> None:
+    def __init__(self, *, n_items: int, width: int, blocks: int, heads: int, dropout: float, max_length: int) -> None:
         super().__init__()
         self.width = width
         self.history_length = max_length
@@ -72,7 +70,7 @@ class SASRec(nn.Module):
         items = histories.last(self.history_length)  # [B, T]
         length = items.shape[1]
         ages = torch.arange(length - 1, -1, -1, device=items.device)
-        x = self.dropout(self.items(items) + self.positions(ages))  # [B, T, H], eq. 3
+        x: Tensor = self.dropout(self.items(items) + self.positions(ages))  # [B, T, H], eq. 3
         causal = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
         itself = torch.eye(length, dtype=torch.bool, device=items.device)
         visible = (causal & (items != 0)[:, None, :]) | itself  # [B, T, T]

@@ -14,7 +14,7 @@ THRESHOLD = 0.5  # probability from which a row counts as a like
 def grouped_auc(groups: NDArray[np.int64], scored: Scored) -> NDArray[np.float64]:
     """AUC of each group that has both classes, by mid-ranks:
 
-        AUC = (sum of the ranks of likes - n₊(n₊ + 1) / 2) / (n₊ n₋)            (paper eq. 15-16)
+    AUC = (sum of the ranks of likes - n₊(n₊ + 1) / 2) / (n₊ n₋)            (paper eq. 15-16)
     """
     if not len(groups):
         return np.empty(0)
@@ -32,7 +32,7 @@ def grouped_auc(groups: NDArray[np.int64], scored: Scored) -> NDArray[np.float64
     dislikes = np.bincount(group_number) - likes
     sums = np.bincount(group_number, weights=ranks * label)
     both = (likes > 0) & (dislikes > 0)
-    return (sums[both] - likes[both] * (likes[both] + 1) / 2) / (likes[both] * dislikes[both])  # type: ignore[no-any-return]
+    return (sums[both] - likes[both] * (likes[both] + 1) / 2) / (likes[both] * dislikes[both])
 
 
 def auc(scored: Scored) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_llm.data.database import connect, write_parquet
-from sasrec_llm.data.interactions import SPLITS, Ints, Interactions
+from sasrec_llm.data.interactions import SPLITS, Interactions, Ints
 from sasrec_llm.errors import DamagedError
 from sasrec_llm.evaluate.metrics import uauc_users
 from sasrec_llm.evaluate.scoring import probability

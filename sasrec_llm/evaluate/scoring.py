@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sasrec_llm.data.interactions import Ints, Interactions
+from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
 from sasrec_llm.interfaces import Recommender
@@ -24,13 +24,13 @@ def score_rows(
     who: str,
 ) -> NDArray[np.float64]:
     """Logits [rows]. A score that is not a number is an error: NaN would win every ranking."""
-    found = []
+    found: list[NDArray[np.float64]] = []
     for start in range(0, len(rows), batch_size):
         batch = data.examples(rows[start : start + batch_size], history_length).to(device.name)
         with device.precision():
-            logits = recommender.score(batch.histories, batch.targets)
-        found.append(logits[:, 0].double().cpu().numpy())
-    logits = np.concatenate(found) if found else np.empty(0)
+            answer = recommender.score(batch.histories, batch.targets)
+        found.append(answer[:, 0].double().cpu().numpy())
+    logits: NDArray[np.float64] = np.concatenate(found) if found else np.empty(0)
     bad = ~np.isfinite(logits)
     if bad.any():
         raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {len(rows):,} rows a score that is not finite")
@@ -39,4 +39,4 @@ def score_rows(
 
 def probability(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 / (1 + exp(-x)), without overflow."""
-    return np.exp(-np.logaddexp(0.0, -logits))  # type: ignore[no-any-return]
+    return np.exp(-np.logaddexp(0.0, -logits))

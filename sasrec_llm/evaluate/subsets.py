@@ -6,13 +6,10 @@ Counts are of train rows, likes and dislikes alike.
 
 from __future__ import annotations
 
-
-
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_llm.data.interactions import Ints, Interactions
-
+from sasrec_llm.data.interactions import Interactions, Ints
 
 MEANING: dict[str, str] = {
     "all": "every row",
@@ -27,13 +24,12 @@ MEANING: dict[str, str] = {
 }
 
 
-
 def subset(name: str, data: Interactions, rows: Ints) -> NDArray[np.bool_]:
     """Which of `rows` belong to the subset."""
     train = data.of("train")
     of_user = np.bincount(data.rows.users[train], minlength=data.n_users + 1)[data.rows.users[rows]]
     of_item = np.bincount(data.rows.items[train], minlength=data.n_items + 1)[data.rows.items[rows]]
-    masks = {
+    masks: dict[str, NDArray[np.bool_]] = {
         "all": of_user >= 0,
         "warm": (of_user > 3) & (of_item > 3),
         "warm-3": (of_user >= 3) & (of_item >= 3),

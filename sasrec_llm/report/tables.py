@@ -19,7 +19,9 @@ def figure(value: float | None) -> str:
 
 def heading(table: Table, split: str) -> str:
     users = "user" if table.users == 1 else "users"
-    return f"{split}, {table.subset}: {table.rows:,} rows, {table.users:,} {users}, {table.uauc_users:,} of them in UAUC"
+    return (
+        f"{split}, {table.subset}: {table.rows:,} rows, {table.users:,} {users}, {table.uauc_users:,} of them in UAUC"
+    )
 
 
 def cells(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -37,4 +39,6 @@ def plain(table: Table, split: str) -> str:
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     name, *figures = row
-    return "  ".join(["  " + name.ljust(widths[0]), *(text.rjust(w) for text, w in zip(figures, widths[1:], strict=True))])
+    return "  ".join(
+        ["  " + name.ljust(widths[0]), *(text.rjust(w) for text, w in zip(figures, widths[1:], strict=True))]
+    )

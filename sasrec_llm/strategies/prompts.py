@@ -18,7 +18,7 @@ from torch import Tensor
 from sasrec_llm.errors import ModelError, UsageError
 from sasrec_llm.interfaces import TextTokenizer
 from sasrec_llm.strategies.settings import PromptSettings
-from sasrec_llm.strategies.template import SLOTS, parse, read_template
+from sasrec_llm.strategies.template import parse, read_template
 
 log = logging.getLogger(__name__)
 EMPTY = 0  # the piece with no tokens
@@ -121,7 +121,9 @@ class Prompts:
             self._warned = True
             log.warning(
                 "prompts are cut to %d tokens: in this batch the oldest %d titles of %d prompts were dropped",
-                self.max_tokens, dropped.sum(), np.count_nonzero(dropped),
+                self.max_tokens,
+                dropped.sum(),
+                np.count_nonzero(dropped),
             )
         return PromptBatch(torch.from_numpy(tokens), torch.from_numpy(total), positions, torch.from_numpy(dropped))
 

@@ -38,7 +38,7 @@ def read_template(name: str) -> str:
 def parse(template: str, *, slots: bool) -> list[Piece]:
     """Cut a template at its fields. A space before a field goes to the field: " Heat" is how tokenizers see a word."""
     text = re.sub(r"\[\[(.*?)\]\]", r"\1" if slots else "", template.rstrip("\n"), flags=re.DOTALL)
-    pieces = []
+    pieces: list[Piece] = []
     for index, part in enumerate(FIELD.split(text)):
         if index % 2:
             space = bool(pieces) and pieces[-1].text.endswith(" ")
@@ -52,7 +52,9 @@ def parse(template: str, *, slots: bool) -> list[Piece]:
     if sorted(fields) != sorted(wanted):
         raise UsageError(f"the prompt template must name each of {wanted} once; it names {fields}")
     if fields.index("history") > fields.index("target") or (slots and fields.index("user") > fields.index("target")):
-        raise UsageError("the prompt template must name history and user before the target, so that candidates share a prefix")
+        raise UsageError(
+            "the prompt template must name history and user before the target, so that candidates share a prefix"
+        )
     if not pieces[-1].text.strip():
         raise UsageError("the prompt template must end with text, after which the answer follows")
     return [piece for piece in pieces if piece.field or piece.text]

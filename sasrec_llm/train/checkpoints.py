@@ -37,16 +37,16 @@ def save(folder: Path, parts: Mapping[str, Part], optimiser: torch.optim.Optimiz
     """Publish `folder/epoch-NNNN` and leave the newest two."""
     with new_folder(folder / f"epoch-{progress.epoch:06d}") as draft:
         for name, part in parts.items():
-            save_file({key: tensor.contiguous() for key, tensor in part.state_dict().items()}, draft / f"{name}.safetensors")
+            save_file(
+                {key: tensor.contiguous() for key, tensor in part.state_dict().items()}, draft / f"{name}.safetensors"
+            )
         save_file(_flat(optimiser.state_dict()["state"]), draft / "optimiser.safetensors")
         write_json(draft / "progress.json", asdict(progress))
     for old in sorted(folder.glob("epoch-*"))[:-KEEP]:
         remove_folder(old)
 
 
-def resume(
-    folder: Path, parts: Mapping[str, Part], optimiser: torch.optim.Optimizer, identity: str
-) -> Progress | None:
+def resume(folder: Path, parts: Mapping[str, Part], optimiser: torch.optim.Optimizer, identity: str) -> Progress | None:
     """Continue from the newest checkpoint that is whole and of this identity; None when there is none."""
     for found in sorted(folder.glob("epoch-*"), reverse=True):
         try:

@@ -32,7 +32,9 @@ def save_part(folder: Path, part: Part, about: dict[str, Any]) -> None:
 def load_part(folder: Path, part: Part, about: dict[str, Any]) -> None:
     """Load exactly or not at all. A LoRA folder may come from elsewhere; other parts must be of the same component."""
     if not folder.is_dir():
-        raise RunError(f"there is no part in {folder}", hint="A part is a folder such as runs/RUN/stages/STAGE/result/NAME")
+        raise RunError(
+            f"there is no part in {folder}", hint="A part is a folder such as runs/RUN/stages/STAGE/result/NAME"
+        )
     if (folder / MANIFEST).is_file():
         verify(folder)
     try:

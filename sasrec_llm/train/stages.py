@@ -93,7 +93,9 @@ class Chain:
             self._take(result, stage)
         else:
             started = time.monotonic()
-            facts = self._fit_closed(info, parts) if stage.objective == "fit" else self._fit(info, stage, identity, parts)
+            facts = (
+                self._fit_closed(info, parts) if stage.objective == "fit" else self._fit(info, stage, identity, parts)
+            )
             facts |= {"total_seconds": round(time.monotonic() - started, 3)}
             with new_folder(result) as draft:
                 for part in stage.train:
