@@ -43,12 +43,9 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
-        if not (isinstance(old, dict) and isinstance(value, dict)):
-            result[key] = value
-        elif key in SECTIONS and value.get("use", old.get("use")) != old.get("use"):
-            result[key] = value
-        else:
-            result[key] = merge(old, value)
+        tables = isinstance(old, dict) and isinstance(value, dict)
+        same = tables and (key not in SECTIONS or value.get("use", old.get("use")) == old.get("use"))
+        result[key] = merge(old, value) if same else value
     return result
 
 

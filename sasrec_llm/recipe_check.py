@@ -1,0 +1,200 @@
+"""A table to a `Recipe`. Every problem is reported at once, with its key path and, where there is one, a suggestion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from sasrec_llm.components import Component, Settings, StrategyComponent
+from sasrec_llm.errors import RecipeError
+from sasrec_llm.plugins import Plugins, suggestion
+from sasrec_llm.recipe import SECTIONS, TABLES, Choice, Data, Evaluate, Head, Recipe, Stage
+
+M = TypeVar("M", bound=BaseModel)
+Problems = list[tuple[str, str]]
+PHRASES = {
+    "missing": "is required",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be a string",
+    "list_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must be lower-case letters, digits, and . _ - between them",
+    "too_short": "must not be empty",
+}
+
+
+def check_recipe(table: Mapping[str, Any], where: str, plugins: Plugins) -> Recipe:
+    """A `Recipe`, or one `RecipeError` with everything that is wrong."""
+    problems: Problems = []
+    head = checked(Head, {key: value for key, value in table.items() if key not in TABLES}, "", problems, known=TABLES)
+    data = checked(Data, _table(table, "data", problems, required=True), "data", problems)
+    evaluate = checked(Evaluate, _table(table, "evaluate", problems), "evaluate", problems)
+    choices = {}
+    for section in SECTIONS:
+        if section in table or section == "strategy":
+            choice = _choice(section, _table(table, section, problems, required=True), plugins, problems)
+            if choice:
+                choices[section] = choice
+    stages = {}
+    for name, value in _table(table, "stages", problems).items():
+        stage = checked(Stage, value, f"stages.{name}", problems)
+        if stage:
+            stages[name] = stage
+    _fit(choices, [section for section in SECTIONS if section in table], stages, plugins, problems)
+    if evaluate:
+        _names(evaluate, stages, plugins, problems)
+    if problems or not (head and data and evaluate):
+        raise RecipeError(where, problems)
+    return Recipe(head, data, choices, stages, evaluate)
+
+
+def checked(model: type[M], value: Any, path: str, problems: Problems, known: Sequence[str] = ()) -> M | None:
+    """Validate one table; what is wrong goes to `problems` under its full key path."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        for found in error.errors():
+            keys = [str(key) for key in found["loc"]]
+            full = ".".join(part for part in (path, *keys) if part)
+            if found["type"] == "extra_forbidden":
+                names = [*_fields(model, keys[:-1]), *(known if len(keys) == 1 else ())]
+                problems.append((full, f"unknown key{suggestion(keys[-1], names)}"))
+                continue
+            phrase = PHRASES.get(found["type"])
+            said = found["msg"].removeprefix("Value error, ")
+            text = phrase.format(**found.get("ctx", {})) if phrase else said[:1].lower() + said[1:]
+            got = "" if found["type"] in ("missing", "value_error") else f" (got {found['input']!r})"
+            problems.append((full, text + got))
+        return None
+
+
+def _fields(model: type[BaseModel], keys: Sequence[str]) -> list[str]:
+    """The field names of the (nested) model that `keys` lead to."""
+    for key in keys:
+        annotation = model.model_fields[key].annotation if key in model.model_fields else None
+        nested = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel)]
+        if not nested:
+            return []
+        model = nested[0]
+    return list(model.model_fields)
+
+
+def _table(table: Mapping[str, Any], key: str, problems: Problems, required: bool = False) -> dict[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, dict):
+        problems.append((key, f"must be a table (got {value!r})"))
+        return {}
+    if required and key not in table:
+        problems.append((key, f"is required: a [{key}] table with `use`"))
+    return value
+
+
+def _choice(section: str, table: dict[str, Any], plugins: Plugins, problems: Problems) -> Choice | None:
+    name = table.get("use")
+    if not isinstance(name, str):
+        if table:
+            problems.append((f"{section}.use", "is required" if name is None else f"must be a string (got {name!r})"))
+        return None
+    kind = SECTIONS[section]
+    if name not in plugins.offers(kind):
+        problems.append((f"{section}.use", plugins.unknown(kind, name)))
+        return None
+    rest = {key: value for key, value in table.items() if key != "use"}
+    settings: Settings | None = checked(plugins.get(kind, name).settings, rest, section, problems)
+    return Choice(name, settings) if settings else None
+
+
+def _fit(
+    choices: Mapping[str, Choice],
+    stated: Sequence[str],
+    stages: Mapping[str, Stage],
+    plugins: Plugins,
+    problems: Problems,
+) -> None:
+    """Do the parts fit the strategy, and the stages both?"""
+    if "strategy" not in choices:
+        return
+    strategy: StrategyComponent[Any, Any] = plugins.get("strategies", choices["strategy"].use)
+    for section, needs in strategy.needs.items():
+        if section not in stated:
+            problems.append((section, f"is required by strategy {strategy.name!r}"))
+        else:
+            _lacks(section, needs, f"strategy {strategy.name!r}", choices, plugins, problems)
+    for section in stated:
+        if section not in strategy.needs and section != "strategy":
+            problems.append((section, f"strategy {strategy.name!r} has no {section}: remove the table"))
+    for name, stage in stages.items():
+        path = f"stages.{name}"
+        objective = strategy.objectives.get(stage.objective)
+        if objective is None:
+            known = list(strategy.objectives)
+            text = f"strategy {strategy.name!r} has no objective {stage.objective!r}"
+            problems.append((f"{path}.objective", text + (suggestion(stage.objective, known) or f"; known: {known}")))
+            continue
+        for section, needs in objective.needs.items():
+            _lacks(section, needs, f"objective {stage.objective!r}", choices, plugins, problems, f"{path}.objective")
+        for key, parts in (("train", stage.train), ("lrs", stage.lrs)):
+            for part in parts:
+                if part not in objective.train:
+                    text = f"objective {stage.objective!r} trains no {part!r}"
+                    problems.append(
+                        (
+                            f"{path}.{key}",
+                            text
+                            + (suggestion(part, list(objective.train)) or f"; it can train {list(objective.train)}"),
+                        )
+                    )
+        every = {part for known in strategy.objectives.values() for part in known.train}
+        for part in stage.load:
+            if part not in every:
+                problems.append((f"{path}.load.{part}", f"no such part{suggestion(part, sorted(every))}"))
+        if "lora" in stage.train and getattr(getattr(choices.get("backbone"), "settings", None), "lora", 0) is None:
+            problems.append((f"{path}.train", "trains lora, but backbone.lora is not set"))
+
+
+def _lacks(
+    section: str,
+    needs: frozenset[str],
+    who: str,
+    choices: Mapping[str, Choice],
+    plugins: Plugins,
+    problems: Problems,
+    path: str = "",
+) -> None:
+    if section not in choices:
+        return
+    component: Component[Any, Any] = plugins.get(SECTIONS[section], choices[section].use)
+    lacking = sorted(needs - component.offers)
+    if lacking:
+        fits = sorted(name for name, (found, _) in plugins.offers(SECTIONS[section]).items() if needs <= found.offers)
+        text = f"{section} {component.name!r} has no {', '.join(lacking)}, which {who} needs"
+        text += f"; these have: {', '.join(fits)}"
+        problems.append((path or f"{section}.use", text))
+
+
+def _names(evaluate: Evaluate, stages: Mapping[str, Stage], plugins: Plugins, problems: Problems) -> None:
+    metrics = [("evaluate.metrics", name) for name in evaluate.metrics]
+    metrics += [(f"stages.{key}.metric", stage.metric) for key, stage in stages.items()]
+    for path, name in metrics:
+        if name not in plugins.offers("metrics"):
+            problems.append((path, plugins.unknown("metrics", name)))
+    for name in evaluate.floors:
+        if name not in plugins.offers("encoders"):
+            problems.append(("evaluate.floors", plugins.unknown("encoders", name)))
+        elif "fit" not in plugins.get("encoders", name).offers:
+            problems.append(("evaluate.floors", f"encoder {name!r} has no closed form (capability fit)"))

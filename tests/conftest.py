@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from pathlib import Path
+
+import pytest
+
+from sasrec_llm.data.interactions import Interactions, load_interactions
+from sasrec_llm.data.prepare import prepare
+from sasrec_llm.plugins import Plugins
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("SRL_TEST_DATA", ROOT.parent / "shared" / "data"))
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test may need the network
+
+
+def pytest_report_header() -> str:
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers", "peft", "duckdb")
+    )
+    real = "found" if SHARED.is_dir() else "absent, its tests are skipped"
+    return f"{versions}; real data ({SHARED}): {real}"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real data, where it is present."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real data is not at {SHARED}; set SRL_TEST_DATA")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has data and runs of its own; what is costly to make is cached for the session."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SRL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    for name in ("SRL_DATA", "SRL_RUNS", "SRL_DISABLE_PLUGINS", "SRL_STRICT_PLUGINS"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def builtins() -> Plugins:
+    found = Plugins()
+    found.load()
+    return found
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Path:
+    folder = tmp_path_factory.mktemp("prepared") / "demo"
+    prepare(builtins.get("sources", "demo"), given=None, folder=folder, cache=folder.parent)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo(demo_folder: Path) -> Interactions:
+    return load_interactions(demo_folder, "temporal")

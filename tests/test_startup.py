@@ -1,0 +1,46 @@
+"""Starting up is a feature: what needs no model and no data imports neither."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+HEAVY = ("torch", "transformers", "peft", "duckdb", "sklearn", "numpy")
+CODE = """
+import sys, json
+sys.argv = ["srl", *{arguments!r}]
+from sasrec_llm.cli.app import main
+code = 0
+try:
+    main()
+except SystemExit as exit:
+    code = exit.code or 0
+sys.stderr.write("\\n" + json.dumps([code, [name for name in {heavy!r} if name in sys.modules]]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["data", "prepare", "--help"],
+        ["plugins"],
+        ["components", "encoders", "--json"],
+        ["recipes", "list"],
+        ["recipes", "schema"],
+        ["recipes", "validate", str(ROOT / "recipes" / "dual_stage.toml")],
+        ["data", "prepare", "ml-1n"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    code = CODE.format(arguments=arguments, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    exit_code, found = json.loads(done.stderr.splitlines()[-1])
+    assert found == []
+    assert exit_code == (2 if "ml-1n" in arguments else 0)
