@@ -25,13 +25,8 @@ class Histories:
     users: Tensor  # [B] int64
 
     def last(self, n: int) -> Tensor:
-        """The last n items, [B, n], left-padded when T < n."""
-        width = self.items.shape[1]
-        if width >= n:
-            return self.items[:, width - n :]
-        return self.items.new_zeros(len(self.items), n).index_copy_(
-            1, self.items.new_tensor(range(n - width, n)), self.items
-        )
+        """At most the last n items, [B, min(T, n)]."""
+        return self.items[:, -n:]
 
     def to(self, device: str) -> Histories:
         return Histories(self.items.to(device), self.lengths.to(device), self.users.to(device))
@@ -105,7 +100,7 @@ class Encoder(Scorer, Protocol):
     width: int
 
     def states(self, histories: Histories) -> Tensor:
-        """[B, T] -> [B, T, H]; state t has seen items 0..t and none after."""
+        """[B, T] -> [B, min(T, history_length), H]; state t has seen items 0..t and none after."""
         ...
 
     def user_vectors(self, histories: Histories) -> Tensor:
@@ -128,7 +123,9 @@ class Aligner(Part, Protocol):
 class TextTokenizer(Protocol):
     """Text to token ids, where no text can become a special token."""
 
-    start: Sequence[int]  # ids every prompt opens with (the beginning-of-text token, or none)
+    def opening(self, text: str) -> list[int]:
+        """Ids of a text that opens a prompt."""
+        ...
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of texts that stand in the middle of a prompt."""

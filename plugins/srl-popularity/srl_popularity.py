@@ -11,6 +11,8 @@ from sasrec_llm import BuildContext, Component, Histories, Rows, Settings, hooki
 
 
 class PopularitySettings(Settings):
+    """How popularity is counted."""
+
     smoothing: float = Field(1.0, gt=0, description="likes added to every item")
 
 

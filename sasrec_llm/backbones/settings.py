@@ -21,6 +21,8 @@ class LoRASettings(Settings):
 
 
 class LlamaSettings(Settings):
+    """Any Llama."""
+
     model: str = Field(description="folder of a Llama-family model, or its id on the Hugging Face hub")
     revision: str | None = Field(None, description="commit of the hub repository; pin it to be reproducible")
     dtype: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU that has it")

@@ -18,9 +18,12 @@ class PieceTokenizer:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        bos = tokenizer.bos_token_id
-        self.start: tuple[int, ...] = () if bos is None else (bos,)
         self._anchors = [(anchor, self._ids([anchor])[0]) for anchor in ANCHORS]
+
+    def opening(self, text: str) -> list[int]:
+        """Ids of a text that opens a prompt, behind the beginning-of-text token if there is one."""
+        bos = self._tokenizer.bos_token_id
+        return [*([] if bos is None else [bos]), *(self._ids([text])[0] if text else [])]
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         found: list[list[int] | None] = [None] * len(texts)

@@ -28,8 +28,12 @@ class ConstantSettings(Settings):
 
 
 class ItemMeanSettings(Settings):
+    """The floor everyone can compute."""
+
     prior_rows: float = Field(5.0, ge=0, description="m: rows of the overall mean mixed into each item's mean")
 
 
 class BiasRegressionSettings(Settings):
+    """The floor that beats most published systems on ML-1M."""
+
     inverse_l2: float = Field(1.0, gt=0, description="C of the logistic regression")

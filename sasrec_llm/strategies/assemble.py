@@ -25,7 +25,7 @@ def assemble(choices: Mapping[str, Choice], context: BuildContext, plugins: Plug
                 part = make(section, choices[section], context, plugins)
                 if section == "strategy":
                     return part  # type: ignore[no-any-return]
-                part.to(context.device)
+                part.to(context.device).train(False)  # only a stage turns dropout on
                 context = replace(context, **{section: part})
     raise ValueError("a recipe without a strategy")
 

@@ -63,9 +63,10 @@ class Prompts:
             return len(table) - 1
 
         add([])  # EMPTY
-        self._columns: list[int | str] = [add(list(tokenizer.start))]  # numbers of pieces, or fields
+        opening, rest = (pieces[0].text, pieces[1:-1]) if not pieces[0].field else ("", pieces[:-1])
+        self._columns: list[int | str] = [add(tokenizer.opening(opening))]  # numbers of pieces, or fields
         self._slot = add([0] * slot_tokens)
-        for piece in pieces[:-1]:
+        for piece in rest:
             if piece.text and piece.field not in ("history", "target"):  # titles bring their own space
                 self._columns.append(add(tokenizer.pieces([piece.text])[0]))
             if piece.field:
