@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,34 +11,20 @@ from sasrec_llm.components import BuildContext, MetricComponent, StrategyCompone
 from sasrec_llm.data.card import Card
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.prepare import prepare
-from sasrec_llm.devices import choose_device
+from sasrec_llm.devices import Device, choose_device
 from sasrec_llm.durable import read_json, write_json, write_text
 from sasrec_llm.errors import DataError, RunError
 from sasrec_llm.evaluate.results import Logits, Table, measure, save_predictions
 from sasrec_llm.evaluate.scoring import score_rows
 from sasrec_llm.evaluate.subsets import subset
-from sasrec_llm.interfaces import Metric
+from sasrec_llm.interfaces import Metric, Strategy
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.report.tables import plain
-from sasrec_llm.runs import LogWriter, Run, open_run, write_manifest
+from sasrec_llm.runs import LogWriter, Run, Workspace, open_run, write_manifest
 from sasrec_llm.strategies.assemble import assemble, make
 from sasrec_llm.train.stages import EVALUATED, Chain
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """Where datasets, runs and costly intermediate results are."""
-
-    data: Path
-    runs: Path
-    cache: Path
-
-    @classmethod
-    def from_environment(cls) -> Workspace:
-        cache = os.environ.get("SRL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "srl"
-        return cls(Path(os.environ.get("SRL_DATA", "data")), Path(os.environ.get("SRL_RUNS", "runs")), Path(cache))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +39,18 @@ class Outcome:
 def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> Outcome:
     """Train what is not trained yet, score the test rows once, and leave everything in the run's folder."""
     data = open_data(recipe, workspace, plugins)
+    system = build(recipe, data, workspace, plugins)  # before the folder: what cannot be built leaves no trace
     found = open_run(workspace.runs, recipe, data.sha256, given)
     with found.lock():
-        chain, context = build_chain(recipe, data, found, workspace, plugins)
         about = {"name": data.name, "protocol": data.protocol, "history": data.history_rule, "sha256": data.sha256}
-        write_manifest(found, about, str(chain.device), plugins)
+        write_manifest(found, about, str(system.device), plugins)
+        chain = make_chain(recipe, data, system, found, workspace, plugins)
         plugins.add(LogWriter(found), "log")
         try:
             scores = name_systems(recipe, chain, plugins)
         finally:
             plugins.remove("log")
-        scores |= floors(recipe, context, chain, plugins)
+        scores |= floors(recipe, system.context, chain, plugins)
         outcome = Outcome(found, recipe.head.name, tables(recipe, data, scores, chain.metrics))
         keep(outcome, recipe, data, scores)
     return outcome
@@ -79,7 +65,7 @@ def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: 
             f"{data.name} is not the data that {found.name} was trained on",
             hint=f"Prepare that one again, or: srl run {found.folder / 'recipe.toml'}",
         )
-    chain, _ = build_chain(recipe, data, found, workspace, plugins)
+    chain = make_chain(recipe, data, build(recipe, data, workspace, plugins), found, workspace, plugins)
     chain.restore()
     rows = data.of("test")
     wanted = sum(subset(name, data, rows) for name in subsets) > 0
@@ -113,9 +99,16 @@ def prepare_source(
     return prepare(source, given=given, folder=workspace.data / name, cache=workspace.cache, threads=threads)
 
 
-def build_chain(
-    recipe: Recipe, data: Interactions, found: Run, workspace: Workspace, plugins: Plugins
-) -> tuple[Chain, BuildContext]:
+@dataclass(frozen=True, slots=True)
+class System:
+    """A recipe's parts, built."""
+
+    strategy: Strategy
+    context: BuildContext
+    device: Device
+
+
+def build(recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> System:
     device = choose_device(recipe.head)
     context = BuildContext(
         n_users=data.n_users,
@@ -125,20 +118,25 @@ def build_chain(
         cache=workspace.cache,
         device=device.name,
     )
+    return System(assemble(recipe.choices, context, plugins), context, device)
+
+
+def make_chain(
+    recipe: Recipe, data: Interactions, system: System, found: Run, workspace: Workspace, plugins: Plugins
+) -> Chain:
     names = dict.fromkeys([*recipe.evaluate.metrics, *(stage.metric for stage in recipe.stages.values())])
-    chain = Chain(
+    return Chain(
         recipe=recipe,
         plugins=plugins,
-        strategy=assemble(recipe.choices, context, plugins),
+        strategy=system.strategy,
         data=data,
         metrics={name: metric(plugins.get("metrics", name)) for name in names},
-        device=device,
+        device=system.device,
         run=found.name,
         folder=found.folder / "stages",
         others=workspace.runs,
         truncate_log=found.truncate_log,
     )
-    return chain, context
 
 
 def metric(component: MetricComponent) -> Metric:

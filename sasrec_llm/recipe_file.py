@@ -43,9 +43,11 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
-        tables = isinstance(old, dict) and isinstance(value, dict)
-        same = tables and (key not in SECTIONS or value.get("use", old.get("use")) == old.get("use"))
-        result[key] = merge(old, value) if same else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            same = key not in SECTIONS or value.get("use", old.get("use")) == old.get("use")
+            result[key] = merge(old, value) if same else value
+        else:
+            result[key] = value
     return result
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,20 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 
 PACKAGES = ("sasrec-llm", "torch", "transformers", "peft", "duckdb", "numpy", "scikit-learn", "safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where datasets, runs and costly intermediate results are."""
+
+    data: Path
+    runs: Path
+    cache: Path
+
+    @classmethod
+    def from_environment(cls) -> Workspace:
+        cache = os.environ.get("SRL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "srl"
+        return cls(Path(os.environ.get("SRL_DATA", "data")), Path(os.environ.get("SRL_RUNS", "runs")), Path(cache))
 
 
 class Run:

@@ -68,7 +68,7 @@ def prepare_(
             hint="Your own data: srl data prepare FILE.csv",
         )
     from sasrec_llm.data.prepare import prepare
-    from sasrec_llm.experiment import Workspace
+    from sasrec_llm.runs import Workspace
 
     began, workspace = time.monotonic(), Workspace.from_environment()
     if what in sources:
@@ -111,7 +111,7 @@ def own_source(name: str) -> Source:
 def list_(json: Json = False) -> None:
     """List what is prepared, and what could be."""
     from sasrec_llm.data.card import read_card
-    from sasrec_llm.experiment import Workspace
+    from sasrec_llm.runs import Workspace
 
     workspace = Workspace.from_environment()
     cards = [read_card(path.parent) for path in sorted(workspace.data.glob("*/card.json"))]
@@ -133,7 +133,7 @@ def list_(json: Json = False) -> None:
 def show(name: Annotated[str, typer.Argument(help="A prepared dataset")], json: Json = False) -> None:
     """Show the card of a prepared dataset."""
     from sasrec_llm.data.card import read_card
-    from sasrec_llm.experiment import Workspace
+    from sasrec_llm.runs import Workspace
 
     card = read_card(Workspace.from_environment().data / name)
     if json:

@@ -31,10 +31,9 @@ def evaluate(
         if name not in SUBSETS:
             raise UsageError(f"unknown subset {name!r}{suggestion(name, SUBSETS)}; known: {', '.join(SUBSETS)}")
     from sasrec_llm.evaluate.subsets import MEANING
-    from sasrec_llm.experiment import Workspace
     from sasrec_llm.experiment import evaluate as evaluate_run
     from sasrec_llm.report.tables import cells, heading
-    from sasrec_llm.runs import find_run
+    from sasrec_llm.runs import Workspace, find_run
 
     workspace = Workspace.from_environment()
     found = find_run(workspace.runs, run)

@@ -29,8 +29,8 @@ def run(
     known = plugins()
     checked = load_recipe(recipe, set_ or [], known)
     from sasrec_llm.cli.progress import Watcher
-    from sasrec_llm.experiment import Workspace
     from sasrec_llm.experiment import run as run_recipe
+    from sasrec_llm.runs import Workspace
 
     use = " → ".join(choice.use for section, choice in checked.choices.items() if section != "strategy")
     say(f"{checked.head.name} · {checked.data.use} ({checked.data.protocol}) · {use} · {checked.strategy.use}")

@@ -35,7 +35,8 @@ class Block(nn.Module):
         )
         x = x + self.dropout(self.attention_out(attended.transpose(1, 2).reshape(batch, length, width)))
         inner = self.dropout(F.relu(self.forward_in(self.forward_norm(x))))
-        return x + self.dropout(self.forward_out(inner))
+        out: Tensor = x + self.dropout(self.forward_out(inner))
+        return out
 
 
 class SASRec(nn.Module):
@@ -76,13 +77,15 @@ class SASRec(nn.Module):
         visible = (causal & (items != 0)[:, None, :]) | itself  # [B, T, T]
         for block in self.blocks:
             x = block(x, visible[:, None])
-        return self.norm(x)  # type: ignore[no-any-return]
+        out: Tensor = self.norm(x)
+        return out
 
     def user_vectors(self, histories: Histories) -> Tensor:
         return self.states(histories)[:, -1]
 
     def item_vectors(self, items: Tensor) -> Tensor:
-        return self.items(items)  # type: ignore[no-any-return]
+        out: Tensor = self.items(items)
+        return out
 
     def score(self, histories: Histories, candidates: Tensor) -> Tensor:
         """r = l · e (section 3.1.1.3)."""

@@ -1,0 +1,215 @@
+"""The command line as people meet it: what is printed where, exit codes, one clear message for a mistake."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sasrec_llm.cli import app as cli
+from sasrec_llm.plugins import plugins
+from tests.conftest import ROOT
+
+TINY = """
+name = "small"
+[data]
+use = "demo"
+[encoder]
+use = "sasrec"
+width = 16
+heads = 2
+[strategy]
+use = "encoder-only"
+[stages.encoder]
+objective = "like"
+train = ["encoder"]
+epochs = 1
+epoch_steps = 3
+"""
+
+
+class Done:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def srl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call `srl` in this process, fresh plugins each time."""
+
+    def call(*arguments: object) -> Done:
+        plugins.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["srl", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def prepared(demo_folder: Path, workspace: Path) -> Path:
+    shutil.copytree(demo_folder, workspace / "data" / "demo")
+    (workspace / "small.toml").write_text(TINY)
+    return workspace
+
+
+def test_run_then_eval(srl: Any, prepared: Path) -> None:
+    done = srl("run", "small.toml")
+    assert done.code == 0, done.err
+    assert "test, all: 2,001 rows, 152 users" in done.out
+    assert "AUC" in done.out
+    assert "item-mean" in done.out
+    assert "runs/" in done.out.splitlines()[-1]
+    assert "small · demo (temporal) · sasrec · encoder-only" in done.err
+    assert "trains encoder" in done.err
+    done = srl("eval", "--split", "warm", "--split", "cold")
+    assert done.code == 0, done.err
+    assert "test, warm: " in done.out
+    assert "more than 3 train rows" in done.out
+    figures = json.loads(srl("eval", "small", "--split", "warm", "--json").out)
+    assert figures["test"][0]["subset"] == "warm"
+    assert 0 < figures["test"][0]["systems"]["small"]["auc"] < 1
+    assert json.loads(srl("run", "small.toml", "--json").out)["test"][0]["rows"] == 2001
+
+
+def test_data_commands(srl: Any, workspace: Path) -> None:
+    done = srl("data", "prepare", "demo")
+    assert done.code == 0
+    assert "20,000 · merged 0 · quarantined 0" in done.out
+    assert "prepared" in srl("data", "list").out
+    assert "licence" not in srl("data", "show", "demo").err
+    assert json.loads(srl("data", "show", "demo", "--json").out)["kept"] == 20_000
+    Path("shop.csv").write_text(
+        "who,what,stars,when\n" + "".join(f"u{i % 9},i{i % 7},{1 + i % 5},{i}\n" for i in range(90))
+    )
+    done = srl("data", "prepare", "shop.csv", "--user", "who", "--item", "what", "--time", "when", "--like-at", 3)
+    assert done.code == 0, done.err
+    assert json.loads(srl("data", "show", "shop", "--json").out)["like_at"] == 3
+
+
+def test_listings(srl: Any) -> None:
+    assert "sasrec-llm" in srl("plugins").out
+    (row,) = [row for row in json.loads(srl("plugins", "--json").out) if row["package"] == "sasrec-llm"]
+    assert row["status"] == "ok"
+    assert row["offers"]["encoders"] >= 4
+    out = srl("components", "encoders").out
+    assert "sasrec" in out
+    assert "dropout" in out
+    kinds = {entry["kind"] for entry in json.loads(srl("components", "--json").out)}
+    assert kinds == {"source", "encoder", "aligner", "backbone", "strategy", "metric"}
+    assert "quickstart.toml" in srl("recipes", "list").out
+    assert json.loads(srl("recipes", "show", ROOT / "recipes" / "icl.toml").out)["name"] == "icl"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "texts"),
+    [
+        (["run", "nowhere.toml"], 2, ["nowhere.toml", "no such file"]),
+        (["run", "smal.toml"], 2, ["did you mean 'small.toml'?"]),
+        (["run", "broken.toml"], 2, ["is not TOML"]),
+        (["run", "small.toml", "--set", "stages.encoder.epochs=none"], 2, ["stages.encoder.epochs", "whole number"]),
+        (["run", "small.toml", "--set", "encoder.widht=8"], 2, ["encoder.widht", "did you mean 'width'?"]),
+        (["run", "small.toml", "--set", "data.use=dmeo"], 2, ["unknown dataset 'dmeo' (did you mean 'demo'?)"]),
+        (["run", "small.toml", "--set", "data.use=ml-1m"], 2, ["ml-1m is not prepared", "Run: srl data prepare ml-1m"]),
+        (["run", "small.toml", "--set", "data.protocol=colm"], 2, ["data.protocol", "'collm' or 'temporal'"]),
+        (["run", "small.toml", "--set", "device=cuda"], 2, ["this machine has no cuda device", "--set device=auto"]),
+        (["eval"], 2, ["there is no finished run", "srl run"]),
+        (["eval", "--split", "wram"], 2, ["unknown subset 'wram' (did you mean 'warm'?)"]),
+        (["data", "prepare", "ml-1n"], 2, ["unknown dataset 'ml-1n' (did you mean 'ml-1m'?)"]),
+        (["data", "prepare", "collm-ml-1m"], 2, ["cannot be downloaded", "--from PATH"]),
+        (["data", "prepare", "ml-1m", "--from", "nowhere"], 2, ["there is no nowhere"]),
+        (["data", "prepare", "nowhere.csv"], 2, ["there is no nowhere.csv"]),
+        (["data", "prepare", "shop.csv", "--user", "whom"], 2, ["no column 'whom' (did you mean 'who'?)"]),
+        (["data", "prepare", "shop.csv", "--max-bad", "2"], 2, ["--max-bad"]),
+        (["data", "prepare", "empty.csv"], 2, ["empty.csv is empty"]),
+        (["data", "show", "nothing"], 2, ["nothing is not prepared"]),
+        (["components", "encodes"], 2, ["unknown kind 'encodes' (did you mean 'encoders'?)"]),
+        (["helo"], 2, ["helo"]),
+        (["run", ROOT / "recipes" / "dual_stage.toml", "--set", "data.use=demo", "--set", "data.protocol=temporal"], 2,
+         ["not in the local cache and the hub cannot be reached", "--set backbone.model=PATH", "dual_stage_cpu.toml"]),
+        (["run", ROOT / "recipes" / "tallrec.toml", "--set", "data.use=demo", "--set", "backbone.model=./nowhere"], 2,
+         ["there is no model folder ./nowhere"]),
+    ],
+    ids=lambda value: " ".join(map(str, value))[-60:] if isinstance(value, list) else str(value),
+)  # fmt: skip
+def test_a_mistake_is_one_clear_message(
+    srl: Any, prepared: Path, arguments: list[str], code: int, texts: list[str]
+) -> None:
+    Path("broken.toml").write_text("name = ")
+    Path("empty.csv").write_text("")
+    Path("shop.csv").write_text("who,item,time\n1,2,3\n")
+    before = sorted(prepared.rglob("*"))
+    done = srl(*arguments)
+    assert done.code == code, done.err
+    for text in texts:
+        assert text in done.err.replace("\n", " ").replace("  ", " ")
+    assert "Traceback" not in done.err + done.out
+    assert done.out == ""
+    assert sorted(path for path in prepared.rglob("*") if "/runs/" not in str(path)) == [
+        *before,
+        *prepared.glob("runs"),
+    ]
+    assert not list(prepared.glob("data/.tmp*"))
+
+
+def test_debug_shows_the_traceback() -> None:
+    command = [sys.executable, "-m", "sasrec_llm", "--debug", "run", "nowhere.toml"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_a_plugin_command_may_not_take_a_name(srl: Any) -> None:
+    import typer
+
+    from sasrec_llm.hookspecs import hookimpl
+    from sasrec_llm.plugins import Plugins
+
+    class Adds:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @hookimpl
+        def srl_commands(self, app: typer.Typer) -> None:
+            app.command(self.name)(lambda: None)
+
+    found, root = Plugins(), typer.Typer()
+    root.command("run")(lambda: None)
+    found.add(Adds("run"), "bad")
+    found.add(Adds("hello"), "good")
+    cli.add_plugin_commands(root, found)
+    assert [command.name for command in root.registered_commands] == ["run", "hello"]
+    assert {row.name: row.status for row in found.rows} == {"bad": "failed", "good": "ok"}
+
+
+def test_every_command_has_help_with_a_first_line() -> None:
+    for arguments in (
+        [],
+        ["run"],
+        ["eval"],
+        ["data", "prepare"],
+        ["data", "list"],
+        ["components"],
+        ["plugins"],
+        ["recipes"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "sasrec_llm", *arguments, "--help"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert "Usage: " in done.stdout
+        assert len(done.stdout.split("\n\n")[1].strip()) > 20

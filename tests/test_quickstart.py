@@ -1,0 +1,71 @@
+"""What a newcomer runs first, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+
+def test_the_quick_start_ends_with_a_table_and_a_run(workspace: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sasrec_llm", "run", str(ROOT / "recipes" / "quickstart.toml")],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | {"SRL_CACHE": str(workspace / "cache")},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert re.search(r"quickstart +\.\d{4} +\.\d{4}", done.stdout)
+    (run,) = (workspace / "runs").iterdir()
+    assert str(run.relative_to(workspace)) in done.stdout.splitlines()[-1]
+    metrics = json.loads((run / "metrics.json").read_text())
+    figures = metrics["test"][0]["systems"]
+    assert figures["after encoder: like"]["auc"] > figures["item-mean"]["auc"] > 0.6
+    assert figures["quickstart"]["auc"] > figures["after warmup: text"]["auc"] > 0.5
+
+
+def test_the_readmes_plugin_runs(workspace: Path) -> None:
+    """The Python block of the README is a whole plugin: it is registered, checked and trained."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert len([line for line in block.splitlines() if line.strip()]) <= 25
+    (workspace / "srl_recent.py").write_text(block)
+    info = workspace / "srl_mine-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: srl-mine\nVersion: 0.1\n")
+    (entry,) = re.findall(r"\[project.entry-points.srl\]\n(.*?)\n", readme)
+    (info / "entry_points.txt").write_text("[srl]\n" + entry.replace('"', ""))
+    recipe = textwrap.dedent(
+        """
+        name = "mine"
+        [data]
+        use = "demo"
+        [encoder]
+        use = "recent"
+        [strategy]
+        use = "encoder-only"
+        [stages.fit]
+        objective = "fit"
+        train = ["encoder"]
+        """
+    )
+    (workspace / "mine.toml").write_text(recipe)
+    done = subprocess.run(
+        [sys.executable, "-c", "from sasrec_llm.cli.app import main; main()", "run", "mine.toml"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(workspace)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"mine +\.\d{4}", done.stdout)
