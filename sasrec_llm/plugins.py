@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -125,6 +126,17 @@ class Plugins:
                     )
                 seen[item.name] = row
                 yield item.name, (item, row)
+
+    def recipe_folders(self) -> list[Path]:
+        """Folders of recipes, of every plugin that can name its own."""
+        found: list[Path] = []
+        for impl in self.manager.hook.srl_recipes.get_hookimpls():
+            try:
+                offered: Any = impl.function()
+                found += [Path(folder) for folder in offered]
+            except Exception as error:
+                next(row for row in self.rows if row.name == impl.plugin_name).fail(error)
+        return found
 
     def get(self, kind: str, name: str) -> Any:
         """The component of that name; an unknown one is an error that suggests."""

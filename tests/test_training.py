@@ -76,11 +76,10 @@ def do(recipe: dict[str, Any], place: Workspace, *watchers: object) -> Outcome:
 
 
 class Counter:
-    """Counts optimiser steps of each stage, and can pull the plug."""
+    """Counts optimiser steps of each stage."""
 
-    def __init__(self, die_at: tuple[str, int] | None = None) -> None:
+    def __init__(self) -> None:
         self.steps: dict[str, int] = {}
-        self.die_at = die_at
 
     @hookimpl
     def srl_logged(self, stage: Any, step: int) -> None:
@@ -154,6 +153,24 @@ def test_an_interrupted_stage_continues_bit_identically(
     assert [entry["step"] for entry in log if entry["event"] == "step"] == list(range(1, 19))
 
 
+def test_a_run_killed_after_its_last_step_finishes_without_training(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sasrec_llm.train import stages
+
+    def killed(*_: Any) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "save_predictions", killed)
+        with pytest.raises(Crash):
+            do(ENCODER_ONLY, place)
+    counter = Counter()
+    outcome = do(ENCODER_ONLY, place, counter)
+    assert counter.steps == {}
+    assert (outcome.run.folder / "metrics.json").is_file()
+
+
 def test_a_damaged_checkpoint_is_passed_over(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         crash_after(10, patch)
@@ -200,7 +217,11 @@ def test_parts_of_any_run_can_be_loaded(place: Workspace) -> None:
             load={"encoder": str(stages / "encoder/result/encoder"), "lora": str(stages / "warmup/result/lora")},
         )
     }
-    assert do(plugged, place).system == "plugged"
+    outcome = do(plugged, place)
+    known = Plugins()
+    known.load()
+    (again,) = evaluate(outcome.run, ["all"], place, known).tables["test"]
+    assert again.systems["plugged"] == pytest.approx(outcome.tables["test"][0].systems["plugged"])
     wrong = json.loads(json.dumps(plugged))
     wrong["encoder"]["width"] = 32
     with pytest.raises(DamagedError, match=r"its component is .*'width': 16.* here it is .*'width': 32"):

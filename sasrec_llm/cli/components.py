@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
-from sasrec_llm.cli.output import print_json, print_rows, print_text
+from sasrec_llm.cli.output import print_json, print_rows, print_text, say
 from sasrec_llm.cli.run import Json
 from sasrec_llm.components import KINDS, StrategyComponent
-from sasrec_llm.errors import UsageError
+from sasrec_llm.errors import ComponentError, UsageError
 from sasrec_llm.plugins import PluginRow, plugins, singular, suggestion
 
 
@@ -51,10 +52,7 @@ def describe(kind: str, component: Any, row: PluginRow | None) -> dict[str, Any]
         found["owner"] = row.owner
     if hasattr(component, "settings"):
         found["settings"] = {
-            name: {
-                "default": field.get_default(call_default_factory=True) if not field.is_required() else "(required)",
-                "help": field.description or "",
-            }
+            name: {"default": _default(field), "help": field.description or ""}
             for name, field in component.settings.model_fields.items()
         }
     if hasattr(component, "offers"):
@@ -64,10 +62,24 @@ def describe(kind: str, component: Any, row: PluginRow | None) -> dict[str, Any]
     return found
 
 
+def _default(field: Any) -> Any:
+    """A field's default as plain values."""
+    if field.is_required():
+        return "(required)"
+    value = field.get_default(call_default_factory=True)
+    return value.model_dump() if isinstance(value, BaseModel) else value
+
+
 def list_plugins(json: Json = False) -> None:
     """List installed plugins: version, whether each could be loaded, and what it offers."""
     found = plugins()
-    offers = {k: found.offers(k) for k in KINDS}  # a plugin may fail only when it is asked
+    offers: dict[str, dict[str, Any]] = {}
+    for k in KINDS:  # a plugin may fail, and names may clash, only when they are asked for
+        try:
+            offers[k] = found.offers(k)
+        except ComponentError as error:
+            offers[k] = {}
+            say(f"{error}\n{error.hint}")
     entries = []
     for row in found.rows:
         counts = {k: sum(owner is row for _, owner in offers[k].values()) for k in KINDS}

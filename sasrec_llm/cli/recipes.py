@@ -21,8 +21,8 @@ File = Annotated[Path, typer.Argument(help="A recipe file")]
 @app.command("list")
 def list_recipes(json: Json = False) -> None:
     """List the recipes that are installed, with the first line of each."""
-    folders = [Path(folder) for found in plugins().manager.hook.srl_recipes() for folder in found]
-    rows = [[str(path), summary(path)] for folder in folders for path in sorted(folder.glob("**/*.toml"))]
+    found = plugins().recipe_folders()
+    rows = [[str(path), summary(path)] for folder in found for path in sorted(folder.glob("**/*.toml"))]
     if json:
         print_json([{"path": path, "summary": text} for path, text in rows])
     else:

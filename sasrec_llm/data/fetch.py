@@ -26,7 +26,7 @@ def locate(source: Source, given: Path | None, cache: Path, scratch: Path) -> Pa
             raise DataError(f"{source.name} cannot be downloaded", hint=f"srl data prepare {source.name} --from PATH")
         given = download(source, cache)
     if not given.exists():
-        raise DataError(f"there is no {given}", hint=f"srl data prepare {source.name} --from PATH")
+        raise DataError(f"there is no {given}")
     if given.suffix == ".zip":
         unpack(given, scratch)
         return scratch

@@ -29,7 +29,7 @@ def score_rows(
         batch = data.examples(rows[start : start + batch_size], history_length).to(device.name)
         with device.precision():
             answer = recommender.score(batch.histories, batch.targets)
-        found.append(answer[:, 0].double().cpu().numpy())
+        found.append(answer[:, 0].float().cpu().double().numpy())
     logits: NDArray[np.float64] = np.concatenate(found) if found else np.empty(0)
     bad = ~np.isfinite(logits)
     if bad.any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ def resume(folder: Path, parts: Mapping[str, Part], optimiser: torch.optim.Optim
         state["state"] = _nested(load_file(found / "optimiser.safetensors"))
         optimiser.load_state_dict(state)
         return progress
+    shutil.rmtree(folder, ignore_errors=True)  # what is left belongs to another stage, or is damaged
     return None
 
 

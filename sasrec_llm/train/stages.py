@@ -59,6 +59,7 @@ class Chain:
     def restore(self) -> None:
         """Load the parts of every finished stage, without training."""
         for name, stage in self.recipe.stages.items():
+            self._load(stage)
             result = self.folder / name / "result"
             if not result.is_dir():
                 raise RunError(f"stage {name} of {self.run} is not finished", hint="Run the recipe again: it continues")
@@ -81,10 +82,7 @@ class Chain:
     def _stage(self, position: int, name: str, stage: Stage) -> dict[str, Logits]:
         parts = self.strategy.parts()
         objective = self._objective(stage)
-        loaded = {part: Path(path) for part, path in stage.load.items()}
-        for part, path in loaded.items():
-            load_part(path, parts[part], self._about(part))
-            self._origin[part] = fingerprint(path)
+        self._load(stage)
         identity = self._identity(name, stage, objective)
         info = self._info(position, name, stage, parts)
         result = self.folder / name / "result"
@@ -103,6 +101,7 @@ class Chain:
                 scores = self.scores(stage.objective, f"stage {name}")
                 save_predictions(draft / "predictions.parquet", self.data, {name: scores})
                 write_json(draft / "stage.json", {"identity": identity, **self._facts(info), **facts})
+            shutil.rmtree(self.folder / name / "best", ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
         self.plugins.event("srl_stage_finished", stage=info, checkpoint=result)
@@ -144,7 +143,6 @@ class Chain:
         verify(folder / "best")
         for part in stage.train:
             load_part(folder / "best" / part, parts[part], self._about(part))
-        shutil.rmtree(folder / "best")
         return {
             "best": progress.best,
             "best_epoch": progress.best_epoch,
@@ -180,8 +178,17 @@ class Chain:
                 return True
         return False
 
+    def _load(self, stage: Stage) -> None:
+        """Take the parts that the stage names from elsewhere."""
+        for part, path in stage.load.items():
+            load_part(Path(path), self.strategy.parts()[part], self._about(part))
+            self._origin[part] = fingerprint(Path(path))
+
     def _take(self, result: Path, stage: Stage) -> None:
-        verify(result)
+        try:
+            verify(result)
+        except DamagedError as error:
+            raise DamagedError(str(error), hint=f"Train the stage again: rm -r {result}, then srl run") from error
         for part in stage.train:
             load_part(result / part, self.strategy.parts()[part], self._about(part))
 
