@@ -11,25 +11,23 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sasrec_llm.components import Objective, StrategyComponent
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.devices import Device
-from sasrec_llm.durable import digest, new_folder, read_json, verify, write_json
+from sasrec_llm.durable import new_folder, read_json, verify, write_json
 from sasrec_llm.errors import DamagedError, RunError
 from sasrec_llm.evaluate.results import Logits, load_predictions, measure, save_predictions
 from sasrec_llm.evaluate.scoring import score_rows
 from sasrec_llm.interfaces import Fittable, Metric, Part, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe import SECTIONS, Recipe, Stage
+from sasrec_llm.recipe import Recipe, Stage
+from sasrec_llm.train.identity import about_part, stage_identity
 from sasrec_llm.train.loop import Job, fit, order_of
 from sasrec_llm.train.parts import fingerprint, load_part, save_part
 
 log = logging.getLogger(__name__)
-SECTION_OF = {"encoder": "encoder", "aligner": "aligner", "lora": "backbone"}
 EVALUATED = ("valid", "test")
 
 
@@ -81,9 +79,8 @@ class Chain:
 
     def _stage(self, position: int, name: str, stage: Stage) -> dict[str, Logits]:
         parts = self.strategy.parts()
-        objective = self._objective(stage)
         self._load(stage)
-        identity = self._identity(name, stage, objective)
+        identity = stage_identity(name, self.recipe, self.data, self.device, self.plugins, self._origin)
         info = self._info(position, name, stage, parts)
         result = self.folder / name / "result"
         if self._finished(result, identity) or self._adopt(result, identity):
@@ -192,23 +189,8 @@ class Chain:
         for part in stage.train:
             load_part(result / part, self.strategy.parts()[part], self._about(part))
 
-    def _objective(self, stage: Stage) -> Objective:
-        strategy: StrategyComponent[Any, Any] = self.plugins.get("strategies", self.recipe.strategy.use)
-        return strategy.objectives[stage.objective]
-
-    def _identity(self, name: str, stage: Stage, objective: Objective) -> str:
-        used = {section: self.recipe.choices[section].dump() for section in objective.uses}
-        owners = {s: self.plugins.offers(SECTIONS[s])[self.recipe.choices[s].use][1].owner for s in objective.uses}
-        held = {part: self._origin.get(part, "new") for part, of in SECTION_OF.items() if of in objective.uses}
-        settings = stage.model_dump(exclude={"load"})
-        state = [name, settings, used, owners, held, self.data.sha256, self.recipe.head.seed]
-        return digest([*state, [self.device.name, self.device.half], version("sasrec-llm"), version("torch")])
-
     def _about(self, part: str) -> dict[str, Any]:
-        """What must be equal for a part to fit here."""
-        choice = self.recipe.choices[SECTION_OF.get(part, part)].dump()
-        choice.pop("lora", None)
-        return {"part": part, "component": choice, "n_users": self.data.n_users, "n_items": self.data.n_items}
+        return about_part(self.recipe, self.data, part)
 
     def _info(self, position: int, name: str, stage: Stage, parts: Mapping[str, Part]) -> StageInfo:
         return StageInfo(
