@@ -47,6 +47,7 @@ class Stage(Settings):
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     metric: str = Field("auc", description="validation metric that chooses the best epoch")
     patience: int | None = Field(None, ge=1, description="stop after this many epochs without gain")
+    guard: bool = Field(False, description="the parts as they were count as epoch 0: the stage cannot make them worse")
     checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")
 
 

@@ -307,6 +307,16 @@ def test_early_stopping_keeps_the_best_epoch(place: Workspace, demo: Interaction
     assert valid == pytest.approx(facts["best"]), "what is scored is the best epoch, not the last"
 
 
+def test_a_guarded_stage_cannot_make_things_worse(place: Workspace) -> None:
+    good = stage("like", ["encoder"], epochs=8, epoch_steps=30, batch_size=256)
+    ruin = stage("like", ["encoder"], epochs=2, lr=1.0, guard=True)
+    outcome = do({**ENCODER_ONLY, "stages": {"good": good, "ruin": ruin}}, place)
+    facts = read_json(outcome.run.folder / "stages" / "ruin" / "result" / "stage.json")
+    assert facts["best_epoch"] == 0
+    systems = outcome.tables["test"][0].systems
+    assert systems["alone"] == systems["after good: like"]
+
+
 def test_a_folder_is_published_whole_or_not_at_all(tmp_path: Path) -> None:
     def fail() -> None:
         with new_folder(tmp_path / "x") as draft:

@@ -62,7 +62,10 @@ def fit(job: Job) -> Progress:
         optimiser = torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
         trained_parts = {name: job.parts[name] for name in stage.train}
         progress = checkpoints.resume(job.folder / "checkpoints", trained_parts, optimiser, job.identity)
-        progress = progress or Progress(job.identity)
+        if progress is None:
+            progress = Progress(job.identity)
+            if stage.guard:
+                _keep_if_best(job, progress, job.validate()[stage.metric])
         job.truncate_log(progress.epoch * job.info.steps)
         plugins.event("srl_stage_started", stage=job.info)
         while progress.epoch < stage.epochs and not progress.stopped:
@@ -115,8 +118,15 @@ def _step(job: Job, optimiser: torch.optim.Optimizer, rows: object) -> float:
 
 
 def _judge(job: Job, progress: Progress, value: float) -> None:
-    """Count the epoch; keep its parts when it is the best so far."""
+    """Count the epoch; stop when too many have passed without gain."""
     progress.epoch += 1
+    if not _keep_if_best(job, progress, value):
+        progress.stale += 1
+        progress.stopped = job.stage.patience is not None and progress.stale >= job.stage.patience
+
+
+def _keep_if_best(job: Job, progress: Progress, value: float) -> bool:
+    """Keep the parts as they are now, if `value` is the best validation metric so far."""
     if not math.isfinite(value):
         raise NonFiniteError(f"stage {job.info.name}: {job.stage.metric} on validation is {value}")
     gain = progress.best is None or (value > progress.best if job.larger_is_better else value < progress.best)
@@ -124,6 +134,4 @@ def _judge(job: Job, progress: Progress, value: float) -> None:
         progress.best, progress.best_epoch, progress.stale = value, progress.epoch, 0
         with new_folder(job.folder / "best") as draft:
             job.save_best(draft)
-    else:
-        progress.stale += 1
-        progress.stopped = job.stage.patience is not None and progress.stale >= job.stage.patience
+    return gain
