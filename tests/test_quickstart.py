@@ -10,9 +10,12 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 
+@pytest.mark.timeout(600)
 def test_the_quick_start_ends_with_a_table_and_a_run(workspace: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sasrec_llm", "run", str(ROOT / "recipes" / "quickstart.toml")],
@@ -29,8 +32,9 @@ def test_the_quick_start_ends_with_a_table_and_a_run(workspace: Path) -> None:
     assert str(run.relative_to(workspace)) in done.stdout.splitlines()[-1]
     metrics = json.loads((run / "metrics.json").read_text())
     figures = metrics["test"][0]["systems"]
-    assert figures["after encoder: like"]["auc"] > figures["item-mean"]["auc"] > 0.6
-    assert figures["quickstart"]["auc"] > figures["after warmup: text"]["auc"] > 0.5
+    assert figures["after encoder: like"]["auc"] > figures["item-mean"]["auc"] > 0.65
+    assert figures["quickstart"]["auc"] > figures["item-mean"]["auc"], "the whole beats the floor that knows no user"
+    assert figures["after warmup: text"]["auc"] > 0.52, "words alone learn something"
 
 
 def test_the_readmes_plugin_runs(workspace: Path) -> None:
