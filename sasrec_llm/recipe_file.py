@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sasrec_llm.errors import RecipeError
+from sasrec_llm.errors import RecipeError, UsageError
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import SECTIONS, Recipe
 from sasrec_llm.recipe_check import check_recipe
@@ -22,7 +22,7 @@ def read_toml(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not path.is_file():
         nearby = sorted(found.name for found in path.parent.glob("*.toml")) if path.parent.is_dir() else []
         close = suggestion(path.name, nearby)
-        raise RecipeError(str(path), [("", f"no such file{close}")])
+        raise UsageError(f"there is no recipe {path}{close}", hint="List those that are installed: srl recipes list")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -115,7 +115,7 @@ def test_listings(srl: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "texts"),
     [
-        (["run", "nowhere.toml"], 2, ["nowhere.toml", "no such file"]),
+        (["run", "nowhere.toml"], 2, ["there is no recipe nowhere.toml", "srl recipes list"]),
         (["run", "smal.toml"], 2, ["did you mean 'small.toml'?"]),
         (["run", "broken.toml"], 2, ["is not TOML"]),
         (["run", "small.toml", "--set", "stages.encoder.epochs=none"], 2, ["stages.encoder.epochs", "whole number"]),

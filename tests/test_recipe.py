@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sasrec_llm.errors import RecipeError
+from sasrec_llm.errors import RecipeError, UsageError
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
@@ -148,13 +148,13 @@ def test_a_circle_of_extends_is_refused(tmp_path: Path, builtins: Plugins) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "text"), [(b"name = ", "is not TOML"), (b"\xff\xfe", "is not TOML"), (None, "no such file")]
+    ("content", "text"), [(b"name = ", "is not TOML"), (b"\xff\xfe", "is not TOML"), (None, "there is no recipe")]
 )
 def test_files_that_are_no_recipes(tmp_path: Path, content: bytes | None, text: str, builtins: Plugins) -> None:
     path = tmp_path / "r.toml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(RecipeError, match=text):
+    with pytest.raises(UsageError, match=text):
         load_recipe(path, [], builtins)
 
 

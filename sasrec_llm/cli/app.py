@@ -74,6 +74,7 @@ def main() -> None:
         level=logging.WARNING, format="%(message)s",
         handlers=[RichHandler(console=prose, show_time=False, show_path=False, markup=False)],
     )  # fmt: skip
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the hub has to say is in our own message
     debug = "--debug" in sys.argv
     try:
         add_plugin_commands(app, plugins())

@@ -28,7 +28,7 @@ class Piece:
 
 def read_template(name: str) -> str:
     if name == "paper":
-        return (files("sasrec_llm.strategies") / "prompts" / "paper.txt").read_text(encoding="utf-8")
+        return (files("sasrec_llm.strategies") / "templates" / "paper.txt").read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():
         raise UsageError(f"there is no prompt template {name}", hint="Give the path of a text file, or `paper`")
