@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sasrec_llm.components import Source
+from sasrec_llm.data.demo import GENRES
 from sasrec_llm.data.interactions import SPLITS, Interactions, history_bounds, load_interactions
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.errors import DataError
+from sasrec_llm.evaluate import metrics
 from sasrec_llm.evaluate.subsets import MEANING, subset
-from sasrec_llm.interfaces import Rows
+from sasrec_llm.interfaces import Rows, Scored
 from sasrec_llm.recipe import Subset
 
 events = st.lists(
@@ -109,3 +112,28 @@ def test_likes_alone_are_refused_with_the_way_out(tmp_path: Path) -> None:
     prepare(source, given=Path("own.csv"), folder=Path("data/own"), cache=tmp_path, own=OwnData())
     with pytest.raises(DataError, match="every train row is a like"):
         load_interactions(Path("data/own"), "temporal")
+
+
+def test_in_the_demo_text_knows_new_items_and_the_sequence_knows_warm_ones(demo: Interactions) -> None:
+    """A user's share of likes in the genre that the title names tells likes of films nobody has rated; the genre of the
+    last liked film tells something of warm ones."""
+    words = list(GENRES.values())
+    genre = np.array(
+        [-1] + [next(g for g, w in enumerate(words) if any(x in title for x in w)) for title in demo.titles]
+    )
+    test, rows = demo.of("test"), demo.rows
+    affinity, follows = np.zeros(len(test)), np.zeros(len(test))
+    for index, row in enumerate(test):
+        before = slice(np.searchsorted(rows.users, rows.users[row]), row)
+        same, liked = genre[rows.items[before]] == genre[rows.items[row]], rows.labels[before]
+        affinity[index] = (liked[same].sum() + 1) / (same.sum() + 2)
+        history = demo.liked[demo.start[row] : demo.end[row]]
+        follows[index] = len(history) and genre[history[-1]] == genre[rows.items[row]]
+
+    def auc(name: str, values: NDArray[np.float64]) -> float:
+        mask = subset(name, demo, test)
+        return metrics.auc(Scored(rows.users[test][mask], rows.labels[test][mask], values[mask]))
+
+    assert subset("new-items", demo, test).sum() > 100
+    assert auc("new-items", affinity) > 0.75
+    assert auc("warm", follows) > 0.55
