@@ -67,7 +67,7 @@ def prepared(demo_folder: Path, workspace: Path) -> Path:
 def test_run_then_eval(srl: Any, prepared: Path) -> None:
     done = srl("run", "small.toml")
     assert done.code == 0, done.err
-    assert "test, all: 2,001 rows, 154 users" in done.out
+    assert "test, all: 2,001 rows, 152 users" in done.out
     assert "AUC" in done.out
     assert "item-mean" in done.out
     assert "runs/" in done.out.splitlines()[-1]

@@ -84,9 +84,9 @@ def make_ratings(chance: Generator, genre: np.ndarray, before: np.ndarray) -> li
     n_genres = len(GENRES)
     quality = chance.normal(0, 0.9, N_ITEMS)
     fame = (np.arange(1, N_ITEMS + 1) ** -0.7)[chance.permutation(N_ITEMS)]
-    released = np.where(chance.random(N_ITEMS) < 0.85, 0.0, chance.uniform(0.7, 0.95, N_ITEMS))
+    released = np.where(chance.random(N_ITEMS) < 0.9, 0.0, chance.uniform(0.75, 0.98, N_ITEMS))
     joins = np.where(chance.random(N_USERS) < 0.75, chance.uniform(0, 0.6, N_USERS), chance.uniform(0.7, 0.95, N_USERS))
-    stays = np.maximum(chance.exponential(0.45, N_USERS), 0.03)
+    stays = np.maximum(chance.exponential(0.25, N_USERS), 0.03)
     share = chance.lognormal(0, 0.9, N_USERS)
     counts = np.clip(np.round(share / share.sum() * N_ROWS * 1.12), 5, 250).astype(int)
     rows: list[tuple[int, int, int, int]] = []
@@ -100,9 +100,9 @@ def make_ratings(chance: Generator, genre: np.ndarray, before: np.ndarray) -> li
             if chance.random() < 0.08:
                 mood = int(chance.integers(n_genres))
             follows = (before >= 0) & liked[before]
-            fresh = (released > 0) & (moment - released < 0.1)  # what has just come out is looked at
-            drawn = np.where(genre == mood, 4.0, 1.0) * np.where(follows, 8.0, 1.0) * np.where(fresh, 3.0, 1.0)
-            weight = fame * (released <= moment) * ~seen * drawn
+            weight = (
+                fame * (released <= moment) * ~seen * np.where(genre == mood, 4.0, 1.0) * np.where(follows, 8.0, 1.0)
+            )
             if weight.sum() == 0:
                 break
             item = int(chance.choice(N_ITEMS, p=weight / weight.sum()))
