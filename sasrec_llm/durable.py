@@ -67,21 +67,24 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Write into the yielded folder; on success it takes the place of `path`, on failure nothing has changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".tmp-{path.name}-"))
+    old: Path | None = None
     try:
         yield draft
         write_manifest(draft)
         draft.chmod(0o755)
-        old = None
         if path.exists():
             old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".old-{path.name}-"))
             os.rename(path, old / path.name)
         os.rename(draft, path)
         sync(path.parent)
-        if old:
-            shutil.rmtree(old)
-    except BaseException:
+    except BaseException:  # also when interrupted: clean up, put back, and let it go on
         shutil.rmtree(draft, ignore_errors=True)
+        if old and not path.exists():
+            os.rename(old / path.name, path)
         raise
+    finally:
+        if old:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_folder(path: Path) -> None:

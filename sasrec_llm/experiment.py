@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sasrec_llm.components import BuildContext, MetricComponent, StrategyComponent, resolve
-from sasrec_llm.data.card import Card
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.devices import Device, choose_device
@@ -90,13 +88,6 @@ def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interac
             raise DataError(f"{name} is not prepared", hint=hint)
         prepare(sources[name][0], given=None, folder=folder, cache=workspace.cache)
     return load_interactions(folder, recipe.data.protocol, recipe.data.history)
-
-
-def prepare_source(
-    name: str, given: Path | None, workspace: Workspace, plugins: Plugins, threads: int | None = None
-) -> Card:
-    source = plugins.get("sources", name)
-    return prepare(source, given=given, folder=workspace.data / name, cache=workspace.cache, threads=threads)
 
 
 @dataclass(frozen=True, slots=True)
