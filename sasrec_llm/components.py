@@ -11,15 +11,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from sasrec_llm.errors import ComponentError
 
 if TYPE_CHECKING:
-    from sasrec_llm.interfaces import Aligner, Backbone, Scored, Scorer
+    from sasrec_llm.interfaces import Aligner, Backbone, Scorer, TrainingData
 
+Task = Literal["like", "next-item"]  # what is asked at evaluation: will the user like it, or what comes next
+Learns = Literal["rows", "likes", "sequences", "all"]
 KINDS = ("sources", "encoders", "aligners", "backbones", "strategies", "metrics")
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
@@ -40,6 +42,7 @@ class BuildContext:
     seed: int
     cache: Path  # for what is costly to build and depends on nothing but its key
     device: str = "cpu"
+    data: TrainingData | None = None
     encoder: Scorer | None = None
     backbone: Backbone | None = None
     aligner: Aligner | None = None
@@ -94,6 +97,7 @@ class Objective:
     summary: str
     train: tuple[str, ...]
     uses: tuple[str, ...]  # a change of any other section leaves what it learned valid
+    learns: Learns = "rows"  # labelled rows, liked rows with a history, sequences of likes; or all of it, at one look
     needs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # section -> capabilities
 
 
@@ -103,16 +107,20 @@ class StrategyComponent(Component[S, P]):
 
     needs: Mapping[str, frozenset[str]]  # section (encoder, aligner, backbone) -> capabilities
     objectives: Mapping[str, Objective]  # the last one is what the finished system answers with
+    may: Mapping[str, frozenset[str]] = field(default_factory=dict)  # sections it can do without
+    to_rank: frozenset[str] = frozenset()  # the sections of `may` that it needs to rank the catalogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricComponent:
-    """A number for a set of scored rows: `measure(scored) -> float`."""
+    """A number for a set of answers: `measure(answers) -> float`, or `measure(answers, at)` where `at` is set."""
 
     name: str
     summary: str
-    measure: str | Callable[[Scored], float]
+    measure: str | Callable[..., float]
     larger_is_better: bool = True
+    task: Task = "like"  # answers are `Scored` rows, or `Ranked` ones
+    at: int | None = None  # the k of "@k"
 
     def __post_init__(self) -> None:
         _checked(self.name, self.summary)

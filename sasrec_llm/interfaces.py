@@ -23,13 +23,14 @@ class Histories:
     items: Tensor  # [B, T] int64: the last T liked items, oldest first, left-padded with 0
     lengths: Tensor  # [B] int64: liked items so far, also those that T cuts off
     users: Tensor  # [B] int64
+    times: Tensor  # [B] int64: the moment of the question, seconds
 
     def last(self, n: int) -> Tensor:
         """At most the last n items, [B, min(T, n)]."""
         return self.items[:, -n:]
 
     def to(self, device: str) -> Histories:
-        return Histories(self.items.to(device), self.lengths.to(device), self.users.to(device))
+        return Histories(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,29 @@ class Examples:
 
     def to(self, device: str) -> Examples:
         return Examples(self.histories.to(device), self.targets.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """Items that B users liked one after the other, to learn every next one from those before it."""
+
+    items: Tensor  # [B, T + 1] int64, oldest first, left-padded with 0
+    users: Tensor  # [B] int64
+    times: Tensor  # [B] int64: the moment of the last item
+
+    @property
+    def inputs(self) -> Histories:
+        """[B, T]: all but the last item."""
+        items = self.items[:, :-1]
+        return Histories(items, (items != 0).sum(1), self.users, self.times)
+
+    @property
+    def targets(self) -> Tensor:
+        """[B, T]: what followed each input; 0 where there was no input to follow."""
+        return self.items[:, 1:] * (self.items[:, :-1] != 0)
+
+    def to(self, device: str) -> Sequences:
+        return Sequences(self.items.to(device), self.users.to(device), self.times.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,29 @@ class Scored:
     probabilities: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Where the item that came next stood among all items the user had not had, and what stood first."""
+
+    users: NDArray[np.int64]  # [rows]
+    targets: NDArray[np.int64]  # [rows]
+    ranks: NDArray[np.float64]  # [rows], 1 is best, ties by mid-rank
+    top: NDArray[np.int64]  # [rows, K] items, best first; 0 where there were fewer
+    popularity: NDArray[np.int64]  # [N + 1] likes in train
+
+
+class TrainingData(Protocol):
+    """What may be learned from: the train rows, and the validation rows for what is fitted on a model's answers."""
+
+    def rows(self, split: str = "train") -> Rows:
+        """All rows of `train` or `valid`, ordered by user and time."""
+        ...
+
+    def examples(self, split: str, index: NDArray[np.int64], length: int) -> Examples:
+        """The rows number `index` of a split as questions with one candidate each."""
+        ...
+
+
 class Part(Protocol):
     """What every trainable part has because it is an `nn.Module`."""
 
@@ -74,10 +121,28 @@ class Part(Protocol):
 
 
 class Recommender(Protocol):
-    """Scores candidates for histories. Evaluation knows nothing else of a model."""
+    """Scores candidates for histories. Evaluation knows nothing else of a model, but for `Ranker` and `Lister`."""
 
     def score(self, histories: Histories, candidates: Tensor) -> Tensor:
         """Logits of "the user likes it": [B, C] item ids -> [B, C]."""
+        ...
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """Scores the whole catalogue at less than the price of N candidates."""
+
+    def score_all(self, histories: Histories) -> Tensor:
+        """-> [B, N + 1]; column i is item i, column 0 means nothing."""
+        ...
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """Names the best items without scoring all of them."""
+
+    def rank(self, histories: Histories, k: int, seen: Tensor) -> Tensor:
+        """The best k items, best first, none of `seen` [B, S] (padded with 0) -> [B, k], 0 where there are fewer."""
         ...
 
 
@@ -94,14 +159,19 @@ class Fittable(Protocol):
     def fit(self, rows: Rows) -> None: ...
 
 
+@runtime_checkable
+class NextItemLearner(Protocol):
+    """An encoder that learns which item comes next: objective `next-item`."""
+
+    def next_item_loss(self, sequences: Sequences) -> Tensor:
+        """Mean over the targets of the batch -> []"""
+        ...
+
+
 class Encoder(Scorer, Protocol):
-    """An encoder with vectors that an aligner can translate."""
+    """An encoder with vectors that an aligner can translate: capability `vectors`."""
 
     width: int
-
-    def states(self, histories: Histories) -> Tensor:
-        """[B, T] -> [B, min(T, history_length), H]; state t has seen items 0..t and none after."""
-        ...
 
     def user_vectors(self, histories: Histories) -> Tensor:
         """-> [B, H]"""
@@ -112,12 +182,40 @@ class Encoder(Scorer, Protocol):
         ...
 
 
+class StatefulEncoder(Encoder, Protocol):
+    """An encoder with a vector for every step of the history: capability `states`."""
+
+    def states(self, histories: Histories) -> Tensor:
+        """[B, T] -> [B, min(T, history_length), H]; of a causal encoder (capability `causal`), state t has seen items
+        0..t and none after."""
+        ...
+
+
+class TableEncoder(Encoder, Protocol):
+    """An encoder whose item vectors are rows of one trainable table: capability `table`."""
+
+    items: nn.Embedding  # [N + 1, H]; row 0 is padding
+
+    def learn_only(self, items: Tensor) -> None:
+        """Only these items [n] compete as next items in training, so the vectors of all others stay as they are."""
+        ...
+
+
 class Aligner(Part, Protocol):
     """Encoder space to LLM space: [..., H] -> [..., K, D], called like a function."""
 
     tokens: int
 
     def __call__(self, vectors: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class TextEmbedder(Protocol):
+    """Turns texts into vectors: capability `texts`."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """One vector a text -> [n, D] float32, on the CPU, the same whatever the other texts are."""
+        ...
 
 
 class TextTokenizer(Protocol):
@@ -157,7 +255,7 @@ class Backbone(Part, Protocol):
 
 
 class Strategy(Protocol):
-    """How the parts meet. Knows objectives; each has a recommender, and is trained by its answers."""
+    """How the parts meet. Knows objectives; each has a recommender, and a loss or a closed form."""
 
     history_length: int
 
@@ -167,9 +265,19 @@ class Strategy(Protocol):
 
     def recommender(self, objective: str) -> Recommender: ...
 
+    def loss(self, objective: str, batch: Examples | Sequences) -> Tensor:
+        """What an objective that learns from `rows`, `likes` or `sequences` makes small -> []"""
+        ...
+
+    def fit(self, objective: str, data: TrainingData) -> None:
+        """What an objective that learns from `all` does: a closed form, at one look."""
+        ...
+
 
 class Metric(Protocol):
-    def __call__(self, scored: Scored) -> float:
+    """Of `Scored` for the task `like`, of `Ranked` for the task `next-item`."""
+
+    def __call__(self, answers: Any) -> float:
         """nan where it is not defined, such as AUC of one class."""
         ...
 

@@ -1,0 +1,34 @@
+"""The backbones shipped here. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sasrec_llm.backbones.settings import BuiltInLlamaSettings, LlamaSettings, TinyLlamaPresetSettings
+from sasrec_llm.components import Component
+
+
+def backbones() -> Iterable[Component[Any, Any]]:
+    offers = frozenset({"prompts", "lora"})
+    yield Component(
+        name="llama",
+        summary="any Llama-family model, from a folder or the Hugging Face hub",
+        settings=LlamaSettings,
+        build="sasrec_llm.backbones.llama:build",
+        offers=offers,
+    )
+    yield Component(
+        name="tinyllama",
+        summary="TinyLlama-1.1B-Chat, the paper's backbone",
+        settings=TinyLlamaPresetSettings,
+        build="sasrec_llm.backbones.llama:build",
+        offers=offers,
+    )
+    yield Component(
+        name="tiny-llama",
+        summary="a small Llama made here from the item texts: no download",
+        settings=BuiltInLlamaSettings,
+        build="sasrec_llm.backbones.tiny_llama:build",
+        offers=offers,
+    )

@@ -1,0 +1,43 @@
+"""The data sources shipped here. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sasrec_llm.components import Source
+
+GROUPLENS = "https://files.grouplens.org/datasets/movielens"
+LICENCE = "research use, no redistribution"
+
+
+def sources() -> Iterable[Source]:
+    yield Source(
+        name="ml-1m",
+        summary="MovieLens 1M, GroupLens",
+        licence=LICENCE,
+        read="sasrec_llm.data.readers:read_ml_1m",
+        url=f"{GROUPLENS}/ml-1m.zip",
+        sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+    )
+    yield Source(
+        name="ml-100k",
+        summary="MovieLens 100K, GroupLens",
+        licence=LICENCE,
+        read="sasrec_llm.data.readers:read_ml_100k",
+        url=f"{GROUPLENS}/ml-100k.zip",
+        sha256="50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+    )
+    yield Source(
+        name="collm-ml-1m",
+        summary="MovieLens 1M as split by CoLLM and used by SASRecLLM",
+        licence=LICENCE,
+        read="sasrec_llm.data.readers:read_collm",
+        history="collm",
+    )
+    yield Source(
+        name="demo",
+        summary="made-up films and ratings, for trying things out",
+        licence="Apache-2.0, generated here",
+        read="sasrec_llm.data.demo:read",
+        generated=True,
+    )
