@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Task = Literal["like", "next-item"]  # what is asked at evaluation: will the user like it, or what comes next
 Learns = Literal["rows", "likes", "sequences", "all"]
 KINDS = ("sources", "encoders", "aligners", "backbones", "strategies", "metrics")
-NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(@[0-9]+)?")
 
 
 class Settings(BaseModel):
@@ -75,13 +75,14 @@ def _checked(name: str, summary: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component(Generic[S, P]):
-    """One choice of one kind. `offers` are the capabilities that strategies may ask for."""
+    """One choice of one kind. `offers` are the capabilities that others may ask for."""
 
     name: str
     summary: str
     settings: type[S]
     build: str | Callable[[S, BuildContext], P]
     offers: frozenset[str] = frozenset()
+    needs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # section -> capabilities
 
     def __post_init__(self) -> None:
         _checked(self.name, self.summary)
@@ -103,12 +104,17 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyComponent(Component[S, P]):
-    """A strategy also says which sections it is made of, and which objectives it knows."""
+    """A strategy's `needs` are the sections it is made of; it also says which objectives it knows."""
 
-    needs: Mapping[str, frozenset[str]]  # section (encoder, aligner, backbone) -> capabilities
     objectives: Mapping[str, Objective]  # the last one is what the finished system answers with
     may: Mapping[str, frozenset[str]] = field(default_factory=dict)  # sections it can do without
     to_rank: frozenset[str] = frozenset()  # the sections of `may` that it needs to rank the catalogue
+    ablations: Mapping[str, str] = field(default_factory=dict)  # ways to cripple it, and what each does
+
+    @property
+    def parts(self) -> list[str]:
+        """Every part that some objective trains."""
+        return list(dict.fromkeys(part for objective in self.objectives.values() for part in objective.train))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 from sasrec_llm.components import BuildContext, MetricComponent, StrategyComponent, resolve
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.prepare import prepare
+from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device, choose_device
 from sasrec_llm.durable import read_json, write_json, write_text
 from sasrec_llm.errors import DataError, RunError
-from sasrec_llm.evaluate.results import Logits, Table, measure, save_predictions
-from sasrec_llm.evaluate.scoring import score_rows
+from sasrec_llm.evaluate.results import Answers, Table, Task, make_task, measure, save_predictions
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.interfaces import Metric, Strategy
 from sasrec_llm.plugins import Plugins, suggestion
@@ -40,18 +41,27 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
     system = build(recipe, data, workspace, plugins)  # before the folder: what cannot be built leaves no trace
     found = open_run(workspace.runs, recipe, data.sha256, given)
     with found.lock():
-        about = {"name": data.name, "protocol": data.protocol, "history": data.history_rule, "sha256": data.sha256}
-        write_manifest(found, about, str(system.device), plugins)
+        write_manifest(found, about(data), str(system.device), plugins)
         chain = make_chain(recipe, data, system, found, workspace, plugins)
         plugins.add(LogWriter(found), "log")
         try:
-            scores = name_systems(recipe, chain, plugins)
+            answers = name_systems(recipe, chain, plugins)
         finally:
             plugins.remove("log")
-        scores |= floors(recipe, system.context, chain, plugins)
-        outcome = Outcome(found, recipe.head.name, tables(recipe, data, scores, chain.metrics))
-        keep(outcome, recipe, data, scores)
+        answers |= floors(recipe, system.context, chain, plugins)
+        outcome = Outcome(found, recipe.head.name, tables(recipe, chain.task, answers))
+        keep(outcome, recipe, chain.task, answers)
     return outcome
+
+
+def about(data: Interactions) -> dict[str, str]:
+    return {
+        "name": data.name,
+        "protocol": data.protocol,
+        "task": data.task,
+        "history": data.history_rule,
+        "sha256": data.sha256,
+    }
 
 
 def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: Plugins) -> Outcome:
@@ -66,9 +76,10 @@ def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: 
     chain = make_chain(recipe, data, build(recipe, data, workspace, plugins), found, workspace, plugins)
     chain.restore()
     rows = data.of("test")
-    wanted = sum(subset(name, data, rows) for name in subsets) > 0
-    logits = chain.score(final_objective(recipe, plugins), rows[wanted], recipe.head.name)
-    found_tables = measure({recipe.head.name: logits}, data, rows[wanted], subsets, chain.metrics)
+    rows = rows[sum(subset(name, data, rows) for name in subsets) > 0]
+    recommender = chain.strategy.recommender(final_objective(recipe, plugins))
+    answers = chain.answer(recommender, rows, recipe.head.name)
+    found_tables = measure({recipe.head.name: answers}, chain.task, rows, subsets)
     return Outcome(found, recipe.head.name, {"test": found_tables})
 
 
@@ -87,7 +98,7 @@ def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interac
             hint = f"Run: srl data prepare {name}" + ("" if sources[name][0].url else " --from PATH")
             raise DataError(f"{name} is not prepared", hint=hint)
         prepare(sources[name][0], given=None, folder=folder, cache=workspace.cache)
-    return load_interactions(folder, recipe.data.protocol, recipe.data.history)
+    return load_interactions(folder, recipe.data.protocol, recipe.data.history, recipe.task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +107,13 @@ class System:
 
     strategy: Strategy
     context: BuildContext
+    training: Training
     device: Device
 
 
 def build(recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> System:
     device = choose_device(recipe.head)
+    training = Training(data)
     context = BuildContext(
         n_users=data.n_users,
         n_items=data.n_items,
@@ -108,20 +121,26 @@ def build(recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plu
         seed=recipe.head.seed,
         cache=workspace.cache,
         device=device.name,
+        data=training,
     )
-    return System(assemble(recipe.choices, context, plugins), context, device)
+    return System(assemble(recipe.choices, context, plugins), context, training, device)
 
 
 def make_chain(
     recipe: Recipe, data: Interactions, system: System, found: Run, workspace: Workspace, plugins: Plugins
 ) -> Chain:
-    names = dict.fromkeys([*recipe.evaluate.metrics, *(stage.metric for stage in recipe.stages.values())])
+    names = dict.fromkeys([*recipe.metrics, *(recipe.metric(stage) for stage in recipe.stages.values())])
+    components = {name: plugins.get("metrics", name) for name in names}
     return Chain(
         recipe=recipe,
         plugins=plugins,
         strategy=system.strategy,
-        data=data,
-        metrics={name: metric(plugins.get("metrics", name)) for name in names},
+        task=make_task(
+            data,
+            {name: metric(component) for name, component in components.items()},
+            kept=max((component.at or 0 for component in components.values()), default=0),
+        ),
+        training=system.training,
         device=system.device,
         run=found.name,
         folder=found.folder / "stages",
@@ -131,7 +150,8 @@ def make_chain(
 
 
 def metric(component: MetricComponent) -> Metric:
-    return resolve(component.measure)
+    measure = resolve(component.measure)
+    return measure if component.at is None else functools.partial(measure, k=component.at)
 
 
 def final_objective(recipe: Recipe, plugins: Plugins) -> str:
@@ -142,58 +162,45 @@ def final_objective(recipe: Recipe, plugins: Plugins) -> str:
     return list(strategy.objectives)[-1]
 
 
-def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Logits]]:
-    """The recipe's own system first, then what each earlier stage could do when it ended."""
+def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
+    """The recipe's own system first, then it crippled, then what each earlier stage could do when it ended."""
     by_stage = chain.train()
-    if not by_stage:
-        return {recipe.head.name: chain.scores(final_objective(recipe, plugins), recipe.head.name)}
-    *earlier, last = by_stage
-    named = {recipe.head.name: by_stage[last]}
-    return named | {f"after {stage}: {recipe.stages[stage].objective}": by_stage[stage] for stage in reversed(earlier)}
+    objective, name = final_objective(recipe, plugins), recipe.head.name
+    named = {name: by_stage.popitem()[1] if by_stage else chain.answers(chain.strategy.recommender(objective), name)}
+    for ablation in recipe.evaluate.ablations:
+        who = f"{name} with {ablation}"
+        named[who] = chain.answers(chain.strategy.recommender(objective, ablation), who)
+    earlier = reversed(list(by_stage.items()))
+    return named | {f"after {stage}: {recipe.stages[stage].objective}": answers for stage, answers in earlier}
 
 
-def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Logits]]:
+def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
     """Closed-form encoders on the same rows; seconds, and always in the table."""
     found = {}
-    train = chain.data.take(chain.data.of("train"))
     own = recipe.choices["encoder"].use if recipe.strategy.use == "encoder-only" else ""
-    for name in recipe.evaluate.floors:
-        if name == own:
-            continue
-        encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
-        encoder.fit(train)
-        encoder.to(chain.device.name)
-        found[name] = {
-            split: score_rows(
-                encoder, chain.data, chain.data.of(split), history_length=encoder.history_length,
-                device=chain.device, batch_size=8192, who=name,
-            )
-            for split in EVALUATED
-        }  # fmt: skip
+    for name in recipe.floors:
+        if name != own:
+            encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
+            encoder.fit(chain.training.rows())
+            encoder.to(chain.device.name)
+            found[name] = chain.answers(encoder, name, encoder.history_length)
     return found
 
 
-def tables(
-    recipe: Recipe, data: Interactions, scores: Mapping[str, Mapping[str, Logits]], metrics: Mapping[str, Metric]
-) -> dict[str, list[Table]]:
-    wanted = {name: metrics[name] for name in recipe.evaluate.metrics}
+def tables(recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> dict[str, list[Table]]:
     return {
         split: measure(
-            {name: by_split[split] for name, by_split in scores.items()},
-            data,
-            data.of(split),
-            recipe.evaluate.subsets,
-            wanted,
+            {name: by_split[split] for name, by_split in answers.items()}, task, task.data.of(split), recipe.subsets
         )
         for split in EVALUATED
     }
 
 
-def keep(outcome: Outcome, recipe: Recipe, data: Interactions, scores: Mapping[str, Mapping[str, Logits]]) -> None:
+def keep(outcome: Outcome, recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> None:
     """predictions.parquet, report.txt, and metrics.json last: with it the run counts as finished."""
-    folder = outcome.run.folder
+    folder, data = outcome.run.folder, task.data
     draft = folder / ".tmp-predictions.parquet"
-    save_predictions(draft, data, scores)
+    save_predictions(draft, task, answers)
     draft.replace(folder / "predictions.parquet")
     write_text(
         folder / "report.txt",
@@ -205,7 +212,7 @@ def keep(outcome: Outcome, recipe: Recipe, data: Interactions, scores: Mapping[s
         {
             "run": outcome.run.name,
             "system": outcome.system,
-            "data": {"name": data.name, "protocol": data.protocol, "history": data.history_rule, "sha256": data.sha256},
+            "data": about(data),
             "seed": recipe.head.seed,
             **{split: [table.dump() for table in found] for split, found in outcome.tables.items()},
             "stages": stages,

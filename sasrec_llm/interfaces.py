@@ -101,6 +101,8 @@ class Ranked:
 class TrainingData(Protocol):
     """What may be learned from: the train rows, and the validation rows for what is fitted on a model's answers."""
 
+    popularity: NDArray[np.int64]  # [N + 1] likes in train
+
     def rows(self, split: str = "train") -> Rows:
         """All rows of `train` or `valid`, ordered by user and time."""
         ...
@@ -202,11 +204,15 @@ class TableEncoder(Encoder, Protocol):
 
 
 class Aligner(Part, Protocol):
-    """Encoder space to LLM space: [..., H] -> [..., K, D], called like a function."""
+    """Encoder space to LLM space, called like a function."""
 
     tokens: int
+    reads_states: bool  # whether a user is given as the states of a history, or as one vector
 
-    def __call__(self, vectors: Tensor) -> Tensor: ...
+    def __call__(self, vectors: Tensor, known: Tensor | None = None) -> Tensor:
+        """One vector [..., H] -> its tokens [..., K, D]; if it reads states: all the states of a history [..., T, H],
+        where `known` [..., T] -> [..., K, D]."""
+        ...
 
 
 @runtime_checkable
@@ -263,7 +269,9 @@ class Strategy(Protocol):
         """What a stage may name under `train` and `load`."""
         ...
 
-    def recommender(self, objective: str) -> Recommender: ...
+    def recommender(self, objective: str, ablation: str = "") -> Recommender:
+        """What an objective has trained, whole or without what the ablation takes from it."""
+        ...
 
     def loss(self, objective: str, batch: Examples | Sequences) -> Tensor:
         """What an objective that learns from `rows`, `likes` or `sequences` makes small -> []"""
@@ -293,5 +301,5 @@ class StageInfo:
     objective: str
     train: Mapping[str, int]  # part -> number of parameters
     epochs: int
-    steps: int  # optimiser steps of an epoch
+    steps: int  # optimiser steps of an epoch; 0 for a closed form
     metric: str

@@ -8,13 +8,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sasrec_llm.components import Settings
+from sasrec_llm.components import Settings, Task
 
-Protocol = Literal["collm", "temporal"]
+Protocol = Literal["collm", "temporal", "leave-one-out", "session"]
+TASKS: dict[str, tuple[Task, ...]] = {  # what can be asked under a protocol; the first is asked unless said otherwise
+    "collm": ("like",),
+    "temporal": ("like", "next-item"),
+    "leave-one-out": ("next-item",),
+    "session": ("next-item",),
+}
 HistoryRule = Literal["collm", "strict"]
 Subset = Literal[
-    "all", "warm", "warm-3", "not-warm", "seen", "cold", "both-new", "new-users", "new-items"
+    "all", "warm", "warm-3", "not-warm", "seen", "cold", "both-new", "new-users", "known-items", "new-items"
 ]  # defined in evaluate/subsets.py
+LIKE_METRICS = ("auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1", "yes")
+NEXT_METRICS = ("hr@10", "ndcg@10", "mrr@10", "hr@20", "ndcg@20", "coverage@20", "novelty@20", "serendipity@20")
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
 TABLES = ("data", *SECTIONS, "stages", "evaluate")
 
@@ -24,6 +32,9 @@ class Data(Settings):
 
     use: str = Field(description="name of a prepared dataset")
     protocol: Protocol = Field("temporal", description="how rows are split into train, valid and test")
+    task: Task | None = Field(
+        None, description="like: will the user like it? next-item: what comes next? default: the protocol's"
+    )
     history: HistoryRule | None = Field(
         None, description="collm: all earlier likes, also of the same second; strict: earlier seconds only"
     )
@@ -38,6 +49,11 @@ class Stage(Settings):
     epochs: int = Field(10, ge=1)
     epoch_steps: int | None = Field(None, ge=1, description="optimiser steps of an epoch; default: one pass")
     batch_size: int = Field(256, ge=1, description="rows of an optimiser step")
+    negatives: int | None = Field(
+        None,
+        ge=1,
+        description="items drawn beside each liked one, where there are no dislikes to learn from; default 1",
+    )
     lr: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
     lrs: dict[str, float] = Field({}, description="part -> its own peak learning rate")
     min_lr: float = Field(0.0, ge=0, description="where the cosine ends")
@@ -45,21 +61,40 @@ class Stage(Settings):
     warmup_steps: int = Field(0, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    metric: str = Field("auc", description="validation metric that chooses the best epoch")
+    metric: str | None = Field(
+        None, description="validation metric that chooses the best epoch; default: auc, or ndcg@10 for next-item"
+    )
+    valid_rows: int | None = Field(
+        None, ge=1, description="validation rows scored after each epoch, drawn once; default: all"
+    )
     patience: int | None = Field(None, ge=1, description="stop after this many epochs without gain")
     guard: bool = Field(False, description="the parts as they were count as epoch 0: the stage cannot make them worse")
     checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")
 
 
 class Evaluate(Settings):
-    """`[evaluate]`: what is measured, once, on the test rows."""
+    """`[evaluate]`: what is measured, once, on the test rows. The defaults depend on the task."""
 
-    subsets: list[Subset] = Field(["all", "warm", "cold"], min_length=1)
-    metrics: list[str] = Field(["auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1"], min_length=1)
-    floors: list[str] = Field(
-        ["constant", "item-mean", "bias-regression"], description="closed-form encoders scored beside the system"
-    )
+    subsets: list[Subset] | None = Field(None, min_length=1, description="default: all, warm, cold or new items")
+    metrics: list[str] | None = Field(None, min_length=1)
+    floors: list[str] | None = Field(None, description="closed-form encoders scored beside the system")
+    ablations: list[str] = Field([], description="ways to cripple the system, scored beside it: zero-slots")
     batch_size: int = Field(512, ge=1)
+
+
+DEFAULTS: dict[Task, dict[str, list[str]]] = {
+    "like": {
+        "subsets": ["all", "warm", "cold"],
+        "metrics": list(LIKE_METRICS),
+        "floors": ["constant", "item-mean", "bias-regression"],
+    },
+    "next-item": {
+        "subsets": ["all", "known-items", "new-items"],
+        "metrics": list(NEXT_METRICS),
+        "floors": ["popularity", "popularity-30d", "markov"],
+    },
+}
+METRIC: dict[Task, str] = {"like": "auc", "next-item": "ndcg@10"}
 
 
 class Head(Settings):
@@ -93,8 +128,27 @@ class Recipe:
     evaluate: Evaluate
 
     @property
+    def task(self) -> Task:
+        return task_of(self.data)
+
+    @property
     def strategy(self) -> Choice:
         return self.choices["strategy"]
+
+    @property
+    def subsets(self) -> list[str]:
+        return list(self.evaluate.subsets or DEFAULTS[self.task]["subsets"])
+
+    @property
+    def metrics(self) -> list[str]:
+        return self.evaluate.metrics or DEFAULTS[self.task]["metrics"]
+
+    @property
+    def floors(self) -> list[str]:
+        return DEFAULTS[self.task]["floors"] if self.evaluate.floors is None else self.evaluate.floors
+
+    def metric(self, stage: Stage) -> str:
+        return stage.metric or METRIC[self.task]
 
     def dump(self) -> dict[str, Any]:
         """The resolved recipe, defaults filled in, as plain values."""
@@ -105,3 +159,7 @@ class Recipe:
             "stages": {name: stage.model_dump(mode="json") for name, stage in self.stages.items()},
             "evaluate": self.evaluate.model_dump(mode="json"),
         }
+
+
+def task_of(data: Data) -> Task:
+    return data.task or TASKS[data.protocol][0]

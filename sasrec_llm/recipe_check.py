@@ -7,13 +7,13 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from sasrec_llm.components import Component, Settings, StrategyComponent
+from sasrec_llm.components import Settings
 from sasrec_llm.errors import RecipeError
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import SECTIONS, TABLES, Choice, Data, Evaluate, Head, Recipe, Stage
+from sasrec_llm.recipe_fit import Fit, Problems
 
 M = TypeVar("M", bound=BaseModel)
-Problems = list[tuple[str, str]]
 PHRASES = {
     "missing": "is required",
     "greater_than_equal": "must be at least {ge}",
@@ -55,9 +55,9 @@ def check_recipe(table: Mapping[str, Any], where: str, plugins: Plugins) -> Reci
         stage = checked(Stage, value, f"stages.{name}", problems)
         if stage:
             stages[name] = stage
-    _fit(choices, [section for section in SECTIONS if section in table], stages, plugins, problems)
-    if evaluate:
-        _names(evaluate, stages, plugins, problems)
+    if data and evaluate:
+        stated = [section for section in SECTIONS if section in table]
+        Fit(data, choices, stated, stages, evaluate, plugins, problems).check()
     if problems or not (head and data and evaluate):
         raise RecipeError(where, problems)
     return Recipe(head, data, choices, stages, evaluate)
@@ -117,84 +117,3 @@ def _choice(section: str, table: dict[str, Any], plugins: Plugins, problems: Pro
     rest = {key: value for key, value in table.items() if key != "use"}
     settings: Settings | None = checked(plugins.get(kind, name).settings, rest, section, problems)
     return Choice(name, settings) if settings else None
-
-
-def _fit(
-    choices: Mapping[str, Choice],
-    stated: Sequence[str],
-    stages: Mapping[str, Stage],
-    plugins: Plugins,
-    problems: Problems,
-) -> None:
-    """Do the parts fit the strategy, and the stages both?"""
-    if "strategy" not in choices:
-        return
-    strategy: StrategyComponent[Any, Any] = plugins.get("strategies", choices["strategy"].use)
-    for section, needs in strategy.needs.items():
-        if section not in stated:
-            problems.append((section, f"is required by strategy {strategy.name!r}"))
-        else:
-            _lacks(section, needs, f"strategy {strategy.name!r}", choices, plugins, problems)
-    for section in stated:
-        if section not in strategy.needs and section != "strategy":
-            problems.append((section, f"strategy {strategy.name!r} has no {section}: remove the table"))
-    for name, stage in stages.items():
-        path = f"stages.{name}"
-        objective = strategy.objectives.get(stage.objective)
-        if objective is None:
-            known = list(strategy.objectives)
-            text = f"strategy {strategy.name!r} has no objective {stage.objective!r}"
-            problems.append((f"{path}.objective", text + (suggestion(stage.objective, known) or f"; known: {known}")))
-            continue
-        for section, needs in objective.needs.items():
-            _lacks(section, needs, f"objective {stage.objective!r}", choices, plugins, problems, f"{path}.objective")
-        for key, parts in (("train", stage.train), ("lrs", stage.lrs)):
-            for part in parts:
-                if part not in objective.train:
-                    text = f"objective {stage.objective!r} trains no {part!r}"
-                    problems.append(
-                        (
-                            f"{path}.{key}",
-                            text
-                            + (suggestion(part, list(objective.train)) or f"; it can train {list(objective.train)}"),
-                        )
-                    )
-        every = {part for known in strategy.objectives.values() for part in known.train}
-        for part in stage.load:
-            if part not in every:
-                problems.append((f"{path}.load.{part}", f"no such part{suggestion(part, sorted(every))}"))
-        if "lora" in stage.train and getattr(getattr(choices.get("backbone"), "settings", None), "lora", 0) is None:
-            problems.append((f"{path}.train", "trains lora, but backbone.lora is not set"))
-
-
-def _lacks(
-    section: str,
-    needs: frozenset[str],
-    who: str,
-    choices: Mapping[str, Choice],
-    plugins: Plugins,
-    problems: Problems,
-    path: str = "",
-) -> None:
-    if section not in choices:
-        return
-    component: Component[Any, Any] = plugins.get(SECTIONS[section], choices[section].use)
-    lacking = sorted(needs - component.offers)
-    if lacking:
-        fits = sorted(name for name, (found, _) in plugins.offers(SECTIONS[section]).items() if needs <= found.offers)
-        text = f"{section} {component.name!r} has no {', '.join(lacking)}, which {who} needs"
-        text += f"; these have: {', '.join(fits)}"
-        problems.append((path or f"{section}.use", text))
-
-
-def _names(evaluate: Evaluate, stages: Mapping[str, Stage], plugins: Plugins, problems: Problems) -> None:
-    metrics = [("evaluate.metrics", name) for name in evaluate.metrics]
-    metrics += [(f"stages.{key}.metric", stage.metric) for key, stage in stages.items()]
-    for path, name in metrics:
-        if name not in plugins.offers("metrics"):
-            problems.append((path, plugins.unknown("metrics", name)))
-    for name in evaluate.floors:
-        if name not in plugins.offers("encoders"):
-            problems.append(("evaluate.floors", plugins.unknown("encoders", name)))
-        elif "fit" not in plugins.get("encoders", name).offers:
-            problems.append(("evaluate.floors", f"encoder {name!r} has no closed form (capability fit)"))

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sasrec_llm.components import KINDS, BuildContext, Component, resolve
-from sasrec_llm.interfaces import Fittable, Histories, Rows, Scorer
+from sasrec_llm.interfaces import Examples, Fittable, Histories, Ranker, Rows, Scorer, Sequences
 from sasrec_llm.plugins import PluginRow, Plugins
 from sasrec_llm.recipe import Choice
 from sasrec_llm.train.parts import load_part, save_part
@@ -36,6 +37,7 @@ def context(**changes: Any) -> BuildContext:
         "item_texts": texts,
         "seed": 3,
         "cache": Path(tempfile.gettempdir(), "srl-testing"),
+        "data": SmallData(),
     }
     return BuildContext(**(found | changes))
 
@@ -47,7 +49,8 @@ def histories(lists: Sequence[Sequence[int]], length: int) -> Histories:
         if found:
             items[row, length - len(found) :] = torch.tensor(list(found))
     lengths = torch.tensor([len(found) for found in lists])
-    return Histories(items, lengths, torch.arange(1, len(lists) + 1) % (N_USERS + 1))
+    users = torch.arange(1, len(lists) + 1) % (N_USERS + 1)
+    return Histories(items, lengths, users, torch.full((len(lists),), 10_000))
 
 
 def rows(seed: int = 0, count: int = 60) -> Rows:
@@ -58,6 +61,26 @@ def rows(seed: int = 0, count: int = 60) -> Rows:
         chance.integers(0, 2, count),
         np.arange(count),
     )
+
+
+class SmallData:
+    """Train and validation rows of the small world; a row's history is empty."""
+
+    def __init__(self) -> None:
+        self._rows = {"train": rows(0), "valid": rows(1)}
+        liked = self._rows["train"]
+        self.popularity = np.bincount(liked.items, weights=liked.labels, minlength=N_ITEMS + 1).astype(np.int64)
+
+    def rows(self, split: str = "train") -> Rows:
+        return self._rows[split]
+
+    def examples(self, split: str, index: NDArray[np.int64], length: int) -> Examples:
+        found = self._rows[split]
+        users, times = torch.from_numpy(found.users[index]), torch.from_numpy(found.times[index])
+        empty = Histories(torch.zeros(len(index), length, dtype=torch.int64), torch.zeros_like(users), users, times)
+        return Examples(
+            empty, torch.from_numpy(found.items[index])[:, None], torch.from_numpy(found.labels[index]).float()[:, None]
+        )
 
 
 def check_plugin(module: object) -> None:
@@ -93,11 +116,16 @@ def check_encoder(component: Component[Any, Any], settings: Mapping[str, Any] | 
         "padding must not matter"
     )
     for row, found in enumerate(lists):
-        single = Histories(*(part[row : row + 1] for part in _parts(histories(lists, 20))))
+        single = one(histories(lists, 20), row)
         alone = _score(encoder, single, candidates[row : row + 1])
         assert torch.allclose(scores[row : row + 1], alone, atol=1e-5), f"history {found} depends on its neighbours"
     if "vectors" in component.offers:
-        _check_vectors(encoder)
+        _check_vectors(encoder, component.offers)
+    if isinstance(encoder, Ranker):
+        with torch.inference_mode():
+            every = encoder.score_all(histories(lists, 20))
+        assert every.shape == (len(lists), N_ITEMS + 1), "score_all must be [B, N + 1]"
+        assert torch.allclose(every.gather(1, candidates), scores, atol=1e-5), "score_all must agree with score"
     with tempfile.TemporaryDirectory() as folder:
         save_part(Path(folder, "part"), encoder, {"component": choice.dump()})
         torch.manual_seed(99)
@@ -105,6 +133,8 @@ def check_encoder(component: Component[Any, Any], settings: Mapping[str, Any] | 
         load_part(Path(folder, "part"), other, {"component": choice.dump()})
         other.train(False)
         assert torch.equal(scores, _score(other, histories(lists, 20), candidates)), "save and load must be equal"
+    if "next-item" in component.offers:
+        _check_next_item(encoder)
 
 
 def _build(component: Component[Any, Any], choice: Choice) -> Any:
@@ -121,22 +151,45 @@ def _score(encoder: Scorer, given: Histories, candidates: Tensor) -> Tensor:
         return encoder.score(given, candidates)
 
 
-def _parts(given: Histories) -> tuple[Tensor, Tensor, Tensor]:
-    return given.items, given.lengths, given.users
+def one(given: Histories, row: int) -> Histories:
+    """One row of a batch, alone."""
+    return Histories(*(getattr(given, name)[row : row + 1] for name in Histories.__slots__))
 
 
-def _check_vectors(encoder: Any) -> None:
+def _check_vectors(encoder: Any, offers: frozenset[str]) -> None:
     """Shapes, and causality: state t does not know items after t."""
     with torch.inference_mode():
-        one, two = histories([[1, 2, 3, 4]], 4), histories([[1, 2, 9, 9]], 4)
-        states, changed = encoder.states(one), encoder.states(two)
-        assert states.shape == (1, 4, encoder.width), "states must be [B, T, H]"
-        assert torch.allclose(states[:, :2], changed[:, :2], atol=1e-6), "a state must not know later items"
-        assert not torch.allclose(states[:, 2:], changed[:, 2:], atol=1e-6), "a state must know its item"
-        assert encoder.user_vectors(one).shape == (1, encoder.width), "user_vectors must be [B, H]"
+        this, other = histories([[1, 2, 3, 4]], 4), histories([[1, 2, 9, 9]], 4)
+        assert encoder.user_vectors(this).shape == (1, encoder.width), "user_vectors must be [B, H]"
         assert encoder.item_vectors(torch.tensor([[1, 2]])).shape == (1, 2, encoder.width), (
             "item_vectors must be [..., H]"
         )
+        if "states" not in offers:
+            return
+        states, changed = encoder.states(this), encoder.states(other)
+        assert states.shape == (1, 4, encoder.width), "states must be [B, T, H]"
+        assert not torch.allclose(states[:, 2:], changed[:, 2:], atol=1e-6), "a state must know its item"
+        if "causal" in offers:
+            assert torch.allclose(states[:, :2], changed[:, :2], atol=1e-6), "a state must not know later items"
 
 
-__all__ = ["check_encoder", "check_plugin", "context", "histories", "rows"]
+def _check_next_item(encoder: Any) -> None:
+    """A loss that is finite, whose gradient moves the encoder, and that goes down on a pattern that repeats."""
+    items = torch.tensor([[1, 2, 3, 4, 5, 6], [0, 0, 7, 1, 2, 3], [3, 4, 5, 6, 7, 1]])
+    sequences = Sequences(items, torch.tensor([1, 2, 3]), torch.full((3,), 100))
+    encoder.train(True)
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(60):
+        loss = encoder.next_item_loss(sequences)
+        assert loss.shape == (), "next_item_loss must be one number"
+        assert torch.isfinite(loss), "next_item_loss must be finite"
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    encoder.train(False)
+    assert sum(losses[-10:]) < sum(losses[:10]), "training on next_item_loss must lower it"
+
+
+__all__ = ["check_encoder", "check_plugin", "context", "histories", "one", "rows"]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 import sasrec_llm.builtin
 from sasrec_llm.components import BuildContext, StrategyComponent, resolve
+from sasrec_llm.interfaces import Examples, Sequences
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Choice
 from sasrec_llm.strategies.assemble import assemble
-from sasrec_llm.testing import check_encoder, check_plugin, context, histories
+from sasrec_llm.testing import check_encoder, check_plugin, context, histories, one
 from sasrec_llm.train.freezing import only, set_mode, weights
 
 KNOWN = Plugins()
@@ -42,10 +41,10 @@ def test_every_component_can_be_imported_and_explains_its_settings(kind: str) ->
         assert component.settings.model_json_schema()["type"] == "object"
 
 
-def choices(strategy: StrategyComponent[Any, Any], seed_of: str = "") -> dict[str, Choice]:
+def choices(strategy: StrategyComponent[Any, Any]) -> dict[str, Choice]:
     """The strategy with the smallest parts that fit it."""
     uses = {"encoder": "sasrec", "aligner": "mlp", "backbone": "tiny-llama"}
-    found = {section: uses[section] for section in strategy.needs} | {"strategy": strategy.name}
+    found = {section: uses[section] for section in {**strategy.needs, **strategy.may}} | {"strategy": strategy.name}
     kinds = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
     return {
         section: Choice(name, KNOWN.get(kinds[section], name).settings.model_validate(SMALL.get(name, {})))
@@ -60,10 +59,13 @@ def small(tmp_path_factory: pytest.TempPathFactory, **changes: Any) -> BuildCont
 OBJECTIVES = [
     (strategy, objective)
     for strategy, (component, _) in KNOWN.offers("strategies").items()
-    for objective in component.objectives
-    if objective != "fit"
+    for objective, about in component.objectives.items()
+    if about.learns != "all"
 ]
 LISTS: list[list[int]] = [[], [1], [4, 2, 9], list(range(1, 16))]
+SEQUENCES = Sequences(
+    torch.tensor([[0, 1, 2, 3], [4, 5, 6, 7], [0, 0, 9, 8]]), torch.tensor([1, 2, 3]), torch.full((3,), 50)
+)
 CANDIDATES = torch.tensor([[1, 2], [3, 4], [5, 5], [7, 20]])
 LABELS = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
 
@@ -83,14 +85,7 @@ def test_same_seed_same_loss_any_batch_same_score(
     assert torch.equal(scores[0], scores[1])
     with torch.inference_mode():
         for row in range(len(LISTS)):
-            given = histories(LISTS, 25)
-            one = replace(
-                given,
-                items=given.items[row : row + 1],
-                lengths=given.lengths[row : row + 1],
-                users=given.users[row : row + 1],
-            )
-            alone = recommender.score(one, CANDIDATES[row : row + 1])
+            alone = recommender.score(one(histories(LISTS, 25), row), CANDIDATES[row : row + 1])
             assert torch.allclose(alone[0], scores[0][row], atol=1e-5)
 
 
@@ -106,7 +101,10 @@ def test_same_seed_same_loss_any_batch_same_score(
 def test_the_gradient_reaches_exactly_what_train_lists(
     name: str, objective: str, trained: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    strategy = assemble(choices(KNOWN.get("strategies", name)), small(tmp_path_factory), KNOWN)
+    component = KNOWN.get("strategies", name)
+    strategy = assemble(choices(component), small(tmp_path_factory), KNOWN)
+    examples = Examples(histories(LISTS, 25), CANDIDATES, LABELS)
+    batch = SEQUENCES if component.objectives[objective].learns == "sequences" else examples
     parts = strategy.parts()
     before = {part: [weight.detach().clone() for weight in weights(found)] for part, found in parts.items()}
     with only(parts, trained) as chosen:
@@ -114,9 +112,7 @@ def test_the_gradient_reaches_exactly_what_train_lists(
         everything = [weight for found in chosen.values() for weight in found]
         optimiser = torch.optim.AdamW(everything, lr=1e-2, weight_decay=0.1)
         for _ in range(3):  # LoRA's A gets a gradient once B has moved
-            loss = F.binary_cross_entropy_with_logits(
-                strategy.recommender(objective).score(histories(LISTS, 25), CANDIDATES), LABELS
-            )
+            loss = strategy.loss(objective, batch)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -144,9 +140,9 @@ def test_soft_tokens_start_at_the_scale_of_real_ones(tokens: int, tmp_path: Path
 
 def test_one_slot_one_vector(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each slot's vector reaches the score, and the text around it stays what it was."""
-    strategy: Any = assemble(
-        choices(KNOWN.get("strategies", "token-mapping")), small(tmp_path_factory), KNOWN
-    ).recommender("hybrid")
+    strategy: Any = assemble(choices(KNOWN.get("strategies", "token-mapping")), small(tmp_path_factory), KNOWN)._asks[
+        "hybrid"
+    ]
     seen = {}
     real = strategy.backbone.next_logits
 
@@ -165,8 +161,8 @@ def test_one_slot_one_vector(tmp_path_factory: pytest.TempPathFactory) -> None:
     for row in range(8):
         for at in range(int(batch.lengths[row])):
             expected = text[row, at]
-            if at == int(batch.slots["user"][row, 0]):
+            if at == int(batch.slots["user"][row, 0, 0]):
                 expected = user[row // 2, 0]
-            elif at == int(batch.slots["item"][row, 0]):
+            elif at == int(batch.slots["item"][row, 0, 0]):
                 expected = item[row, 0]
             assert torch.equal(seen["embeddings"][row, at], expected)

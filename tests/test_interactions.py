@@ -53,7 +53,7 @@ def test_batches_are_the_last_likes_padded_on_the_left(demo: Interactions) -> No
 
 
 def test_temporal_split_is_by_time_and_complete(demo: Interactions) -> None:
-    times = [demo.rows.times[demo.of(split)] for split in SPLITS]
+    times = [demo.rows.times[demo.of(split)] for split in SPLITS[:3]]
     assert times[0].max() < times[1].min()
     assert times[1].max() < times[2].min()
     assert sum(map(len, times)) == len(demo.splits) == 20_000
@@ -92,7 +92,7 @@ def test_rows_of_one_second_stay_on_one_side(distinct: int, tmp_path: Path) -> N
     source = Source(name="own", summary="own", licence="-", read="sasrec_llm.data.readers:read_own")
     prepare(source, given=folder / "own.csv", folder=folder / "own", cache=folder, own=OwnData())
     data = load_interactions(folder / "own", "temporal")
-    seen = [set(data.rows.times[data.of(split)].tolist()) for split in SPLITS]
+    seen = [set(data.rows.times[data.of(split)].tolist()) for split in SPLITS[:3]]
     assert not seen[0] & seen[1]
     assert not seen[1] & seen[2]
     assert not seen[0] & seen[2]

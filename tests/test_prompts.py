@@ -69,8 +69,8 @@ def text_of(tokenizer: Any, batch: Any, row: int = 0) -> str:
     """The prompt as text, with its slots marked."""
     ids = batch.tokens[row, : batch.lengths[row]].tolist()
     out, start = "", 0
-    for field, position in sorted((f, int(p[row, 0])) for f, p in batch.slots.items())[::-1] if batch.slots else ():
-        width = batch.slots[field].shape[1]
+    for field, position in sorted((f, int(p[row, 0, 0])) for f, p in batch.slots.items())[::-1] if batch.slots else ():
+        width = batch.slots[field].shape[2]
         out += tokenizer.decode(ids[start:position]) + f"⟦{field}⟧"
         start = position + width
     return out + tokenizer.decode(ids[start:])
@@ -84,7 +84,7 @@ def test_titles_are_just_text(every: dict[str, Any], name: str, title: str) -> N
         torch.tensor([[0, 2, 1], [0, 0, 0]]), torch.tensor([1, 2])
     )
     specials = {*tokenizer.all_special_ids} - {tokenizer.bos_token_id}
-    slots = {(row, int(at)) for found in batch.slots.values() for row in range(2) for at in found[row]}
+    slots = {(row, int(at)) for found in batch.slots.values() for row in range(2) for at in found[row].flatten()}
     for row in range(2):
         ids = batch.tokens[row, : batch.lengths[row]].tolist()
         assert ids[0] == tokenizer.bos_token_id
@@ -136,7 +136,7 @@ def test_answers_are_the_first_tokens_that_differ(every: dict[str, Any], name: s
 def test_answers_that_start_alike_are_refused() -> None:
     bare = Tokenizer(models.WordLevel({"<unk>": 0, "a": 1}, unk_token="<unk>"))
     bare.pre_tokenizer = pre_tokenizers.Whitespace()
-    with pytest.raises(ModelError, match="cannot tell the answers ' Yes' and ' No' apart"):
+    with pytest.raises(ModelError, match="cannot tell the answers ' Yes', ' No' apart"):
         prompts(PreTrainedTokenizerFast(tokenizer_object=bare, unk_token="<unk>"), ("a",))
 
 

@@ -56,7 +56,7 @@ def test_every_problem_is_reported_at_once(builtins: Plugins) -> None:
         builtins,
     )
     assert found["sede"] == "unknown key (did you mean 'seed'?)"
-    assert found["data.protocol"].startswith("must be 'collm' or 'temporal'")
+    assert found["data.protocol"].startswith("must be 'collm', 'temporal', 'leave-one-out' or 'session'")
     assert found["encoder.use"].startswith("unknown encoder 'sasrek' (did you mean 'sasrec'?)")
     assert found["aligner.tokens"] == "must be at least 1 (got 0)"
     assert found["backbone.lora.rr"] == "unknown key (did you mean 'r'?)"
@@ -78,11 +78,9 @@ LLAMA = {"backbone": {"use": "tiny-llama"}}
         (BASE | {"strategy": {"use": "encoder-only"}}, "encoder", "is required by strategy 'encoder-only'"),
         (BASE | SASREC | LLAMA | {"strategy": {"use": "encoder-only"}}, "backbone", "has no backbone: remove"),
         (
-            BASE
-            | LLAMA
-            | {"encoder": {"use": "item-mean"}, "aligner": {"use": "mlp"}, "strategy": {"use": "token-mapping"}},
+            BASE | LLAMA | {"encoder": {"use": "item-mean"}, "strategy": {"use": "token-mapping"}},
             "encoder.use",
-            "encoder 'item-mean' has no vectors, which strategy 'token-mapping' needs; these have: sasrec",
+            "encoder 'item-mean' has no vectors, which strategy 'token-mapping' needs; these can: sasrec",
         ),
         (
             BASE

@@ -1,45 +1,39 @@
-"""The mapping layer: two linear layers with ReLU between, cut into K tokens (eq. 8-9)."""
+"""The mapping layer: two linear layers with ReLU between, cut into K tokens (eq. 8-9); or one linear layer."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from sasrec_llm.aligners.settings import MLPSettings
+from sasrec_llm.aligners.output import TokenOutput, shape
+from sasrec_llm.aligners.settings import LinearSettings, MLPSettings
 from sasrec_llm.components import BuildContext
 
 
 class MLPAligner(nn.Module):
-    """[..., H] -> [..., K, D].
+    """[..., H] -> [..., K, D]. An `expansion` of 0 leaves the hidden layer out."""
 
-    The default initialisation of a linear layer makes soft tokens about twelve times as long as token embeddings,
-    which costs accuracy. Here vectors of unit variance start as tokens of standard deviation `scale`, that of the token
-    embeddings, or all start at zero.
-    """
+    reads_states = False
 
     def __init__(self, *, in_width: int, out_width: int, tokens: int, expansion: int, scale: float) -> None:
         super().__init__()
         self.tokens = tokens
-        self.expand = nn.Linear(in_width, expansion * in_width)
-        self.project = nn.Linear(expansion * in_width, tokens * out_width)
-        nn.init.kaiming_normal_(self.expand.weight, nonlinearity="relu")
-        nn.init.zeros_(self.expand.bias)
-        # ReLU(expand(x)) has mean square 1 for an x of unit variance; weights of variance s²/fan_in then give s².
-        nn.init.normal_(self.project.weight, std=scale / (expansion * in_width) ** 0.5)
-        nn.init.zeros_(self.project.bias)
+        hidden = expansion * in_width
+        self.expand = nn.Linear(in_width, hidden) if expansion else None
+        self.project = TokenOutput(in_width=hidden or in_width, out_width=out_width, tokens=tokens, scale=scale)
+        if self.expand is not None:  # ReLU(expand(x)) has mean square 1 for an x of unit variance
+            nn.init.kaiming_normal_(self.expand.weight, nonlinearity="relu")
+            nn.init.zeros_(self.expand.bias)
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        flat = self.project(torch.relu(self.expand(vectors)))  # [..., K * D]
-        return flat.unflatten(-1, (self.tokens, -1))  # type: ignore[no-any-return]
+    def forward(self, vectors: Tensor, known: Tensor | None = None) -> Tensor:
+        if self.expand is not None:
+            vectors = torch.relu(self.expand(vectors))
+        return self.project(vectors)  # type: ignore[no-any-return]
 
 
 def build(settings: MLPSettings, context: BuildContext) -> MLPAligner:
-    if context.encoder is None or context.backbone is None:
-        raise ValueError("an aligner is built after encoder and backbone")
-    return MLPAligner(
-        in_width=context.encoder.width,  # type: ignore[attr-defined]
-        out_width=context.backbone.width,
-        tokens=settings.tokens,
-        expansion=settings.expansion,
-        scale=context.backbone.embedding_scale if settings.output == "norm-matched" else 0.0,
-    )
+    return MLPAligner(expansion=settings.expansion, **shape(settings, context))
+
+
+def build_linear(settings: LinearSettings, context: BuildContext) -> MLPAligner:
+    return MLPAligner(expansion=0, **shape(settings, context))

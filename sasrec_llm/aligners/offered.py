@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sasrec_llm.aligners.settings import MLPSettings
+from sasrec_llm.aligners.settings import CrossAttentionSettings, LinearSettings, MLPSettings
 from sasrec_llm.components import Component
 
 
@@ -15,4 +15,19 @@ def aligners() -> Iterable[Component[Any, Any]]:
         summary="two linear layers, K soft tokens (SASRecLLM eq. 8-9)",
         settings=MLPSettings,
         build="sasrec_llm.aligners.mlp:build",
+        needs={"encoder": frozenset({"vectors"})},
+    )
+    yield Component(
+        name="linear",
+        summary="one linear layer, K soft tokens",
+        settings=LinearSettings,
+        build="sasrec_llm.aligners.mlp:build_linear",
+        needs={"encoder": frozenset({"vectors"})},
+    )
+    yield Component(
+        name="cross-attention",
+        summary="K learned queries over the encoder's states",
+        settings=CrossAttentionSettings,
+        build="sasrec_llm.aligners.cross_attention:build",
+        needs={"encoder": frozenset({"states"})},
     )

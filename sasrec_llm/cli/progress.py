@@ -13,6 +13,8 @@ from sasrec_llm.cli.output import prose, say
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo
 
+SHOWN = ("auc", "uauc", "logloss", "hr@10", "ndcg@10", "ndcg@20")
+
 
 class _State(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -62,12 +64,12 @@ class Watcher:
     def srl_evaluated(self, stage: StageInfo, split: str, metrics: Mapping[str, float]) -> None:
         self._state = f"{stage.metric} {metrics[stage.metric]:.4f}"
         if not self._bars:
-            shown = " · ".join(f"{name} {metrics[name]:.4f}" for name in ("auc", "uauc", "logloss") if name in metrics)
+            shown = " · ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN if name in metrics)
             say(f"    epoch {metrics['epoch']:.0f}/{stage.epochs} · {split} {shown or self._state} · {self._clock()}")
 
     @hookimpl
     def srl_stage_finished(self, stage: StageInfo, checkpoint: Path) -> None:
-        ended = "done" if self._seen else "finished before" if stage.objective != "fit" else "done"
+        ended = "finished before" if stage.steps and not self._seen else "done"
         if self._bars and self._task is not None:
             total = self._seen or 1
             self._bars.update(

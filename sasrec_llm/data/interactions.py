@@ -9,25 +9,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sasrec_llm.components import Task
 from sasrec_llm.data.card import Card, read_card
 from sasrec_llm.data.database import connect, quoted, script
 from sasrec_llm.durable import digest, verify
 from sasrec_llm.errors import DataError
 from sasrec_llm.interfaces import Examples, Histories, Rows
+from sasrec_llm.recipe import TASKS
 
-SPLITS = ("train", "valid", "test")
+SPLITS = ("train", "valid", "test", "context")  # context: known when a question is asked, but not trained on
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """All rows of the protocol, ordered by user, time and line of the file.
+    """All rows of the protocol, ordered by user, time and line of the file; for the task `next-item`, all likes.
 
     A user's likes stand side by side in `liked`, so the history of a row is a slice: `liked[start[row]:end[row]]`.
     """
 
     name: str
     protocol: str
+    task: Task
     history_rule: str
     sha256: str  # of the data, the protocol and the history rule
     rows: Rows  # [rows]
@@ -63,6 +66,7 @@ class Interactions:
             torch.from_numpy(items),
             torch.from_numpy(self.end[rows] - self.start[rows]),
             torch.from_numpy(self.rows.users[rows]),
+            torch.from_numpy(self.rows.times[rows]),
         )
 
     def examples(self, rows: Ints, length: int) -> Examples:
@@ -71,34 +75,49 @@ class Interactions:
         labels = torch.from_numpy(self.rows.labels[rows]).float()[:, None]
         return Examples(self.histories(rows, length), targets, labels)
 
+    def popularity(self) -> Ints:
+        """Likes of each item in train, [n_items + 1]."""
+        train = self.of("train")
+        return np.bincount(self.rows.items[train], weights=self.rows.labels[train], minlength=self.n_items + 1).astype(
+            np.int64
+        )
 
-def load_interactions(folder: Path, protocol: str, history_rule: str | None = None) -> Interactions:
+
+def load_interactions(
+    folder: Path, protocol: str, history_rule: str | None = None, task: Task | None = None
+) -> Interactions:
     """Read a prepared dataset, split it, and keep of users and items only those the protocol has rows of."""
     card = read_card(folder)
     verify(folder)
+    task = task or TASKS[protocol][0]
+    # Protocols that know one task only take every row as an event, whatever its rating.
+    kept = "label = 1" if task == "next-item" and len(TASKS[protocol]) > 1 else "true"
     with connect() as connection:
         for name in ("interactions", "items"):
             connection.execute(
                 f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{quoted(str(folder / name))}.parquet')"
             )
         found = connection.execute(
-            f'SELECT "user", item, label, "timestamp", part FROM ({script("protocol_" + protocol)}) '
-            'WHERE part IS NOT NULL ORDER BY "user", "timestamp", line'
+            f'SELECT "user", item, label, "timestamp", part FROM ({script("protocol_" + protocol.replace("-", "_"))}) '
+            f'WHERE part IS NOT NULL AND {kept} ORDER BY "user", "timestamp", line'
         ).fetchnumpy()
         texts = connection.execute("SELECT title FROM items ORDER BY item").fetchall()
     columns = {name: np.asarray(values).astype(np.int64) for name, values in found.items()}
     splits = columns["part"].astype(np.int8)
-    _check_splits(card, protocol, splits, columns["label"])
+    if task == "next-item":
+        columns["label"][:] = 1
+    _check_splits(card, protocol, task, splits, columns["label"])
     user_ids, users = np.unique(columns["user"], return_inverse=True)
     item_ids, items = np.unique(columns["item"], return_inverse=True)
     rows = Rows(users + 1, items + 1, columns["label"], columns["timestamp"])
-    rule = history_rule or ("collm" if protocol == "collm" else card.history)
+    rule = history_rule or ("collm" if protocol != "temporal" else card.history)
     start, end = history_bounds(rows, strict=rule == "strict")
     return Interactions(
         name=card.name,
         protocol=protocol,
+        task=task,
         history_rule=rule,
-        sha256=digest([card.sha256, protocol, rule]),
+        sha256=digest([card.sha256, protocol, rule, task]),
         rows=rows,
         splits=splits,
         user_ids=np.concatenate([[0], user_ids]),
@@ -130,8 +149,8 @@ def _carry(values: Ints, first: NDArray[np.bool_]) -> Ints:
     return values[np.maximum.accumulate(np.where(first, np.arange(len(values)), 0))]
 
 
-def _check_splits(card: Card, protocol: str, splits: NDArray[np.int8], labels: Ints) -> None:
-    for code, split in enumerate(SPLITS):
+def _check_splits(card: Card, protocol: str, task: Task, splits: NDArray[np.int8], labels: Ints) -> None:
+    for code, split in enumerate(SPLITS[:3]):
         rows = labels[splits == code]
         if not len(rows):
             other = "" if protocol == "temporal" else '; set data.protocol = "temporal"'
@@ -139,8 +158,9 @@ def _check_splits(card: Card, protocol: str, splits: NDArray[np.int8], labels: I
                 f"protocol {protocol!r} leaves no {split} rows in {card.name} ({card.span}){other}",
                 hint=f"See its card: srl data show {card.name}",
             )
-        if rows.min() == rows.max():
+        if task == "like" and rows.min() == rows.max():
             raise DataError(
                 f"{card.name}: every {split} row is a {'like' if rows[0] else 'dislike'}, so there is nothing to learn",
-                hint="Give a rating column (--rating NAME) and the rating from which a row is a like (--like-at X)",
+                hint="Give a rating column (--rating NAME) and the rating from which a row is a like (--like-at X), "
+                'or ask what comes next: data.task = "next-item"',
             )

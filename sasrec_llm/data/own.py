@@ -9,7 +9,8 @@ from pydantic import Field
 
 from sasrec_llm.components import Settings
 from sasrec_llm.errors import DataError, RecipeError
-from sasrec_llm.recipe_check import Problems, checked
+from sasrec_llm.recipe_check import checked
+from sasrec_llm.recipe_fit import Problems
 
 
 class OwnData(Settings):

@@ -15,7 +15,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
         summary="self-attention over the liked items (SASRecLLM 3.1.1)",
         settings=SASRecSettings,
         build="sasrec_llm.encoders.sasrec:build",
-        offers=frozenset({"vectors", "like"}),
+        offers=frozenset({"vectors", "states", "causal", "table", "like", "next-item"}),
     )
     yield Component(
         name="constant",

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.encoders.dot_product import DotProduct, start_small
+from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.settings import SASRecSettings
 from sasrec_llm.interfaces import Histories
 
@@ -39,33 +41,30 @@ class Block(nn.Module):
         return out
 
 
-class SASRec(nn.Module):
-    """Item vectors, and user vectors made of the item vectors of a history.
+class SASRec(DotProduct):
+    """Item vectors, and user vectors made of the item vectors of a history; r = l · e (section 3.1.1.3).
 
     Positions are counted from the newest item, so a row does not depend on how far it is padded. A padded position
     attends to itself: no row of the attention is empty, and an empty history has a (learned) vector like any other.
     """
 
-    def __init__(self, *, n_items: int, width: int, blocks: int, heads: int, dropout: float, max_length: int) -> None:
-        super().__init__()
-        self.width = width
-        self.history_length = max_length
-        self.items = nn.Embedding(n_items + 1, width, padding_idx=0)
+    def __init__(
+        self,
+        *,
+        n_items: int,
+        width: int,
+        blocks: int,
+        heads: int,
+        dropout: float,
+        max_length: int,
+        next_item: NextItemLoss,
+    ) -> None:
+        super().__init__(n_items=n_items, width=width, history_length=max_length, next_item=next_item)
         self.positions = nn.Embedding(max_length, width)  # row 0 is the newest
         self.blocks = nn.ModuleList(Block(width=width, heads=heads, dropout=dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
-        self._start()
-
-    def _start(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=0.02)
-        with torch.no_grad():
-            self.items.weight[0] = 0
+        start_small(self)
 
     def states(self, histories: Histories) -> Tensor:
         items = histories.last(self.history_length)  # [B, T]
@@ -80,17 +79,7 @@ class SASRec(nn.Module):
         out: Tensor = self.norm(x)
         return out
 
-    def user_vectors(self, histories: Histories) -> Tensor:
-        return self.states(histories)[:, -1]
-
-    def item_vectors(self, items: Tensor) -> Tensor:
-        out: Tensor = self.items(items)
-        return out
-
-    def score(self, histories: Histories, candidates: Tensor) -> Tensor:
-        """r = l · e (section 3.1.1.3)."""
-        return torch.einsum("bh,bch->bc", self.user_vectors(histories), self.item_vectors(candidates))
-
 
 def build(settings: SASRecSettings, context: BuildContext) -> SASRec:
-    return SASRec(n_items=context.n_items, **settings.model_dump())
+    shape = settings.model_dump(include={"width", "blocks", "heads", "dropout", "max_length"})
+    return SASRec(n_items=context.n_items, next_item=next_item_loss(settings, context), **shape)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from sasrec_llm.components import Settings
 
 
-class SASRecSettings(Settings):
+class NextItemSettings(Settings):
+    """How an encoder learns which item comes next (objective `next-item`)."""
+
+    loss: Literal["softmax", "sampled-softmax", "gbce"] = Field(
+        "softmax", description="over all items, or over a sample of them"
+    )
+    negatives: int = Field(256, ge=1, description="items drawn for a batch by the sampled losses")
+    calibration: float = Field(0.75, ge=0, le=1, description="t of gbce; 0 is plain binary cross-entropy")
+
+
+class SASRecSettings(NextItemSettings):
     """Paper section 3.1.1 and 4.2."""
 
     width: int = Field(64, ge=1, description="H, size of item and user vectors")

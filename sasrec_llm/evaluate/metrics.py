@@ -91,3 +91,9 @@ def recall(scored: Scored) -> float:
 def f1(scored: Scored) -> float:
     found = Confusion(scored)
     return _share(2 * found.true_positives, found.said + found.true)
+
+
+def yes(scored: Scored) -> float:
+    """An untuned language model tends to say Yes to everything (the paper's figure 9)."""
+    found = Confusion(scored)
+    return _share(found.said, found.rows)

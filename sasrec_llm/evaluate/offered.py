@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from sasrec_llm.components import MetricComponent
 
+CUTS = (1, 5, 10, 20, 50, 100)
+
 
 def metrics() -> Iterable[MetricComponent]:
     for name, summary in (
@@ -16,6 +18,7 @@ def metrics() -> Iterable[MetricComponent]:
         ("precision", "share of likes among predicted likes"),
         ("recall", "share of likes that are predicted"),
         ("f1", "harmonic mean of precision and recall"),
+        ("yes", "share of rows that are predicted to be likes"),
     ):
         yield MetricComponent(
             name=name,
@@ -23,3 +26,19 @@ def metrics() -> Iterable[MetricComponent]:
             measure=f"sasrec_llm.evaluate.metrics:{name}",
             larger_is_better=name != "logloss",
         )
+    for name, summary in (
+        ("hr", "share of targets among the first {k}"),
+        ("ndcg", "mean of 1 / log2(1 + rank) of the target, 0 beyond {k}"),
+        ("mrr", "mean of 1 / rank of the target, 0 beyond {k}"),
+        ("coverage", "share of the catalogue among anyone's first {k}"),
+        ("novelty", "mean of -log2(share of train likes) of the first {k}"),
+        ("serendipity", "share of targets among the first {k} and not among the {k} most popular"),
+    ):
+        for k in CUTS:
+            yield MetricComponent(
+                name=f"{name}@{k}",
+                summary=summary.format(k=k),
+                measure=f"sasrec_llm.evaluate.ranking_metrics:{name}",
+                task="next-item",
+                at=k,
+            )

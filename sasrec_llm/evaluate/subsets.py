@@ -20,6 +20,7 @@ MEANING: dict[str, str] = {
     "cold": "user or item has no train row (what CoLLM's loader calls cold)",
     "both-new": "neither user nor item has a train row",
     "new-users": "the user has no train row",
+    "known-items": "the item has a train row",
     "new-items": "the item has no train row",
 }
 
@@ -38,6 +39,7 @@ def subset(name: str, data: Interactions, rows: Ints) -> NDArray[np.bool_]:
         "cold": (of_user == 0) | (of_item == 0),
         "both-new": (of_user == 0) & (of_item == 0),
         "new-users": of_user == 0,
+        "known-items": of_item > 0,
         "new-items": of_item == 0,
     }
     return masks[name]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sasrec_llm.evaluate.results import Table
 
-NAMES = {"auc": "AUC", "uauc": "UAUC", "logloss": "LogLoss", "f1": "F1"}
+NAMES = {"auc": "AUC", "uauc": "UAUC", "logloss": "LogLoss", "f1": "F1", "hr": "HR", "ndcg": "NDCG", "mrr": "MRR"}
 
 
 def figure(value: float | None) -> str:
@@ -19,16 +19,25 @@ def figure(value: float | None) -> str:
 
 def heading(table: Table, split: str) -> str:
     users = "user" if table.users == 1 else "users"
-    return (
-        f"{split}, {table.subset}: {table.rows:,} rows, {table.users:,} {users}, {table.uauc_users:,} of them in UAUC"
-    )
+    text = f"{split}, {table.subset}: {table.rows:,} rows, {table.users:,} {users}"
+    if "uauc_users" in table.counts:
+        text += f", {table.counts['uauc_users']:,} of them in UAUC"
+    if table.counts.get("repeats"):
+        text += f"; {table.counts['repeats']:,} targets were in the history and count as misses"
+    return text
 
 
 def cells(table: Table) -> tuple[list[str], list[list[str]]]:
     """Column names, and a row of text for each system."""
     metrics = list(next(iter(table.systems.values()), {}))
     rows = [[system, *(figure(values[metric]) for metric in metrics)] for system, values in table.systems.items()]
-    return ["", *(NAMES.get(metric, metric) for metric in metrics)], rows
+    return ["", *(title(metric) for metric in metrics)], rows
+
+
+def title(metric: str) -> str:
+    """NDCG@10 of ndcg@10."""
+    name, at, k = metric.partition("@")
+    return NAMES.get(name, name) + at + k
 
 
 def plain(table: Table, split: str) -> str:

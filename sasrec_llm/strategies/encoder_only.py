@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from torch import Tensor
+
 from sasrec_llm.components import BuildContext
-from sasrec_llm.interfaces import Part, Recommender, Scorer
+from sasrec_llm.interfaces import Examples, Part, Recommender, Scorer, Sequences, TrainingData
+from sasrec_llm.strategies.learning import encoder_loss, fit_encoder
 from sasrec_llm.strategies.settings import EncoderOnlySettings
 
 
@@ -17,8 +20,14 @@ class EncoderOnly:
     def parts(self) -> Mapping[str, Part]:
         return {"encoder": self.encoder}
 
-    def recommender(self, objective: str) -> Recommender:
+    def recommender(self, objective: str, ablation: str = "") -> Recommender:
         return self.encoder
+
+    def loss(self, objective: str, batch: Examples | Sequences) -> Tensor:
+        return encoder_loss(self.encoder, batch)
+
+    def fit(self, objective: str, data: TrainingData) -> None:
+        fit_encoder(self.encoder, data)
 
 
 def build(_: EncoderOnlySettings, context: BuildContext) -> EncoderOnly:

@@ -8,44 +8,56 @@ from typing import Any
 from sasrec_llm.components import Objective, StrategyComponent
 from sasrec_llm.strategies.settings import EncoderOnlySettings, TextPromptSettings, TokenMappingSettings
 
-
-def strategies() -> Iterable[StrategyComponent[Any, Any]]:
-    like = Objective(
+OF_ENCODER = {
+    "fit": Objective(
+        summary="the encoder has a closed form: one look at the train rows",
+        train=("encoder",),
+        uses=("encoder",),
+        learns="all",
+        needs={"encoder": frozenset({"fit"})},
+    ),
+    "like": Objective(
         summary="the encoder alone learns likes and dislikes",
         train=("encoder",),
         uses=("encoder",),
         needs={"encoder": frozenset({"like"})},
-    )
-    text = Objective(
-        summary="LoRA learns to answer in words alone",
-        train=("lora",),
-        uses=("backbone", "strategy"),
-        needs={"backbone": frozenset({"lora"})},
-    )
+    ),
+    "next-item": Objective(
+        summary="the encoder alone learns which item is liked next",
+        train=("encoder",),
+        uses=("encoder",),
+        learns="sequences",
+        needs={"encoder": frozenset({"next-item"})},
+    ),
+}
+TEXT = Objective(
+    summary="LoRA learns to answer in words alone",
+    train=("lora",),
+    uses=("backbone", "strategy"),
+    needs={"backbone": frozenset({"lora"})},
+)
+
+
+def strategies() -> Iterable[StrategyComponent[Any, Any]]:
     yield StrategyComponent(
         name="encoder-only",
         summary="an encoder by itself: baselines and floors",
         settings=EncoderOnlySettings,
         build="sasrec_llm.strategies.encoder_only:build",
         needs={"encoder": frozenset()},
-        objectives={
-            "fit": Objective(
-                summary="a closed form, no training",
-                train=("encoder",),
-                uses=("encoder",),
-                needs={"encoder": frozenset({"fit"})},
-            ),
-            "like": like,
-        },
+        objectives=OF_ENCODER,
     )
     yield StrategyComponent(
         name="text-prompt",
-        summary="a yes/no question in words: ICL untuned, TALLRec tuned",
+        summary="a yes/no question in words: ICL untuned, TALLRec tuned; an encoder may name what is reranked",
         settings=TextPromptSettings,
         build="sasrec_llm.strategies.text_prompt:build",
         needs={"backbone": frozenset({"prompts"})},
-        objectives={"text": text},
+        may={"encoder": frozenset()},
+        to_rank=frozenset({"encoder"}),
+        objectives={**OF_ENCODER, "text": TEXT},
     )
+    whole = ("encoder", "aligner", "backbone", "strategy")
     yield StrategyComponent(
         name="token-mapping",
         summary="SASRecLLM: encoder vectors as soft tokens in the prompt",
@@ -57,12 +69,18 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
             "backbone": frozenset({"prompts"}),
         },
         objectives={
-            "like": like,
-            "text": text,
+            **OF_ENCODER,
+            "text": TEXT,
+            "mixed": Objective(
+                summary="half the rows in words alone, half with soft tokens in the slots",
+                train=("encoder", "aligner", "lora"),
+                uses=whole,
+            ),
             "hybrid": Objective(
                 summary="the whole answers, with soft tokens in the slots",
                 train=("encoder", "aligner", "lora"),
-                uses=("encoder", "aligner", "backbone", "strategy"),
+                uses=whole,
             ),
         },
+        ablations={"zero-slots": "zeros in the slots: what words alone are worth to the trained whole"},
     )

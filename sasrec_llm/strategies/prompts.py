@@ -28,7 +28,7 @@ EMPTY = 0  # the piece with no tokens
 class PromptBatch:
     tokens: Tensor  # [B, L] int64, right-padded with 0
     lengths: Tensor  # [B] int64
-    slots: Mapping[str, Tensor]  # field -> [B, K] positions its vectors go to
+    slots: Mapping[str, Tensor]  # field -> [B, S, K] positions its S vectors go to; -1 where there is none
     dropped: Tensor  # [B] int64, oldest titles that did not fit
 
     def to(self, device: str) -> PromptBatch:
@@ -47,14 +47,18 @@ class Prompts:
         item_texts: Sequence[str],
         context: int,
         slot_tokens: int = 0,
+        history_slots: bool = False,
+        before: Sequence[int] = (),
     ) -> None:
-        """`slot_tokens` is K, the soft tokens of each slot; 0 leaves the slots out of the prompt."""
+        """`slot_tokens` is K, the soft tokens of each slot; 0 leaves the slots out of the prompt. `history_slots` puts
+        one behind every title of the history. `before`: what the prompt begins with, such as solved examples."""
         self.titles = settings.titles
         self.slot_tokens = slot_tokens
         self.max_tokens = min(settings.max_tokens, context)
         self._warned = False
         pieces = parse(read_template(settings.template), slots=slot_tokens > 0)
-        tail, self.answers = self._answers(pieces[-1].text, settings.answers, tokenizer)
+        tail, self.answer_tokens = self._answers(pieces[-1].text, settings.answers, tokenizer)
+        self.answers = [tokens[0] for tokens in self.answer_tokens]
 
         table: list[list[int]] = []
 
@@ -64,8 +68,11 @@ class Prompts:
 
         add([])  # EMPTY
         opening, rest = (pieces[0].text, pieces[1:-1]) if not pieces[0].field else ("", pieces[:-1])
-        self._columns: list[int | str] = [add(tokenizer.opening(opening))]  # numbers of pieces, or fields
+        first = [*before, *tokenizer.pieces([opening])[0]] if before else tokenizer.opening(opening)
+        self.bos_length = len(tokenizer.opening(""))
+        self._columns: list[int | str] = [add(first)]  # numbers of pieces, or fields
         self._slot = add([0] * slot_tokens)
+        self._history_slot = self._slot if history_slots and slot_tokens else EMPTY
         for piece in rest:
             if piece.text and piece.field not in ("history", "target"):  # titles bring their own space
                 self._columns.append(add(tokenizer.pieces([piece.text])[0]))
@@ -82,14 +89,21 @@ class Prompts:
         self._check_room(item_texts)
 
     def _answers(
-        self, tail: str, answers: tuple[str, str], tokenizer: TextTokenizer
-    ) -> tuple[list[int], tuple[int, int]]:
-        """Tokens of the prompt's end, and the one token in which each answer begins to differ."""
-        yes, no = tokenizer.pieces([tail + answer for answer in answers])
-        same = next((i for i, (a, b) in enumerate(zip(yes, no, strict=False)) if a != b), None)
-        if same is None:
-            raise ModelError(f"this tokenizer cannot tell the answers {answers[0]!r} and {answers[1]!r} apart")
-        return yes[:same], (yes[same], no[same])
+        self, tail: str, answers: Sequence[str], tokenizer: TextTokenizer
+    ) -> tuple[list[int], list[list[int]]]:
+        """Tokens of the prompt's end, and those of each answer from the one in which the answers begin to differ."""
+        found = tokenizer.pieces([tail + answer for answer in answers])
+        same = 0
+        while all(len(ids) > same for ids in found) and len({ids[same] for ids in found}) == 1:
+            same += 1
+        heads = {ids[same] for ids in found if len(ids) > same}
+        if len(heads) < len(answers):
+            listed = ", ".join(repr(answer) for answer in answers)
+            raise ModelError(
+                f"this tokenizer cannot tell the answers {listed} apart by one token",
+                hint="Choose answers that begin differently: strategy.answers",
+            )
+        return found[0][:same], [ids[same:] for ids in found]
 
     def _check_room(self, item_texts: Sequence[str]) -> None:
         """Question and target must fit whole, whatever the target."""
@@ -114,9 +128,10 @@ class Prompts:
         index = np.repeat(self._starts[matrix].ravel() - (np.cumsum(flat) - flat), flat) + np.arange(flat.sum())
         tokens = np.zeros((len(matrix), int(total.max())), dtype=np.int64)
         tokens[np.arange(tokens.shape[1]) < total[:, None]] = self._tokens[index]
-        steps = np.arange(self.slot_tokens)
+        starts = (ends - lengths)[:, :, None] + np.arange(self.slot_tokens)  # [B, columns, K]
         positions = {
-            field: torch.from_numpy((ends - lengths)[:, column][:, None] + steps) for field, column in slots.items()
+            field: torch.from_numpy(np.where(lengths[:, columns, None] > 0, starts[:, columns], -1))
+            for field, columns in slots.items()
         }
         if dropped.any() and not self._warned:
             self._warned = True
@@ -130,34 +145,37 @@ class Prompts:
 
     def _pieces(
         self, history: NDArray[np.int64], targets: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], dict[str, int], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.int64], dict[str, slice], NDArray[np.int64]]:
         """The matrix of piece numbers [B, columns], with the oldest titles left out where the prompt is too long."""
         rows, n = len(targets), self.titles
         history = history[:, max(history.shape[1] - n, 0) :]
         history = np.concatenate([np.zeros((rows, n - history.shape[1]), np.int64), history], axis=1)
         columns: list[NDArray[np.int64]] = []
-        slots: dict[str, int] = {}
+        slots: dict[str, slice] = {}
         at = slice(0, 0)
         for column in self._columns:
             if column == "history":
-                at = slice(len(columns), len(columns) + 2 * n)
-                columns += [np.full(rows, EMPTY)] * (2 * n)
+                at = slice(len(columns), len(columns) + 3 * n + 1)
+                columns += [np.full(rows, EMPTY)] * (3 * n + 1)
+                if self._history_slot != EMPTY:
+                    slots[column] = slice(at.start + 2, at.stop, 3)
             elif column == "target":
                 columns.append(self._title + targets)
             elif isinstance(column, str):
-                slots[column] = len(columns)
+                slots[column] = slice(len(columns), len(columns) + 1)
                 columns.append(np.full(rows, self._slot))
             else:
                 columns.append(np.full(rows, column))
         matrix = np.stack(columns, axis=1)
         room = self.max_tokens - self._lengths[matrix].sum(axis=1)
-        sizes = self._lengths[self._title + history] + self._lengths[self._comma]
+        sizes = self._lengths[self._title + history] + self._lengths[[self._history_slot, self._comma]].sum()
         from_newest = np.cumsum(sizes[:, ::-1], axis=1)[:, ::-1]
         kept = (history != 0) & (from_newest <= room[:, None])
         dropped = (history != 0).sum(axis=1) - kept.sum(axis=1)
-        block = np.full((rows, 2 * n), EMPTY)
-        block[:, 1::2] = np.where(kept, self._title + history, EMPTY)
-        block[:, 2::2] = np.where(kept[:, :-1], self._comma, EMPTY)  # a comma after every title but the last
+        block = np.full((rows, 3 * n + 1), EMPTY)  # nothing, or (title, slot, comma) for each
+        block[:, 1::3] = np.where(kept, self._title + history, EMPTY)
+        block[:, 2::3] = np.where(kept, self._history_slot, EMPTY)
+        block[:, 3:-1:3] = np.where(kept[:, :-1], self._comma, EMPTY)  # no comma after the last
         block[~kept.any(axis=1), 0] = self._nothing
         matrix[:, at] = block
         return matrix, slots, dropped

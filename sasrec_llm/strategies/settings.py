@@ -21,6 +21,7 @@ class PromptSettings(Settings):
     no_titles: str = Field("unknown", description="what stands for an empty history")
     max_tokens: int = Field(1024, ge=32, description="longest prompt; the oldest titles are dropped first")
     answers: tuple[str, str] = Field((" Yes", " No"), description="the two answers, as they follow the prompt")
+    candidates: int = Field(20, ge=1, description="items of the encoder's ranking that the language model reranks")
     probability: Literal["softmax", "yes-only"] = Field(
         "softmax", description="softmax over the two answers, or sigmoid of the first answer's logit alone"
     )
@@ -29,6 +30,10 @@ class PromptSettings(Settings):
 class TextPromptSettings(PromptSettings):
     """ICL when untrained, TALLRec when its LoRA is trained."""
 
+    shots: int = Field(0, ge=0, description="solved examples of other users that stand before the question")
+
 
 class TokenMappingSettings(PromptSettings):
     """SASRecLLM, paper section 3.1."""
+
+    history_slots: bool = Field(False, description="a slot for every item of the history, behind its title")

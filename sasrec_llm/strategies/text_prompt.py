@@ -1,35 +1,69 @@
-"""The yes/no question in words alone: ICL untuned, TALLRec when LoRA is tuned."""
+"""The yes/no question in words alone: ICL untuned, few-shot with solved examples, TALLRec when LoRA is tuned."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import numpy as np
 
 from sasrec_llm.components import BuildContext
-from sasrec_llm.interfaces import Backbone, Part, Recommender
+from sasrec_llm.errors import UsageError
+from sasrec_llm.interfaces import Examples, TrainingData
+from sasrec_llm.strategies.asking import Asking
 from sasrec_llm.strategies.prompts import Prompts
 from sasrec_llm.strategies.settings import TextPromptSettings
 from sasrec_llm.strategies.yes_no import YesNo
 
 
-class TextPrompt:
-    def __init__(self, *, backbone: Backbone, recommender: YesNo) -> None:
-        self.backbone = backbone
-        self._recommender = recommender
-        self.history_length = recommender.prompts.titles
-
-    def parts(self) -> Mapping[str, Part]:
-        return {"lora": self.backbone.lora} if self.backbone.lora else {}
-
-    def recommender(self, objective: str) -> Recommender:
-        return self._recommender
-
-
-def build(settings: TextPromptSettings, context: BuildContext) -> TextPrompt:
+def build(settings: TextPromptSettings, context: BuildContext) -> Asking:
     backbone = context.backbone
     if backbone is None:
         raise ValueError("text-prompt needs a backbone")
-    prompts = Prompts(
-        settings=settings, tokenizer=backbone.tokenizer, item_texts=context.item_texts, context=backbone.context
+
+    def prompts(before: list[int]) -> Prompts:
+        return Prompts(
+            settings=settings,
+            tokenizer=backbone.tokenizer,
+            item_texts=context.item_texts,
+            context=backbone.context,
+            before=before,
+        )
+
+    asked = prompts([])
+    if settings.shots:
+        if context.data is None:
+            raise ValueError("shots are taken from the train rows, and there are none")
+        shots = choose_shots(context.data, settings.shots, settings.titles, context.seed)
+        separator = backbone.tokenizer.pieces(["\n\n"])[0]
+        asked = prompts(solved(asked, shots, separator))
+    ask = YesNo(backbone=backbone, prompts=asked, yes_only=settings.probability == "yes-only")
+    return Asking(
+        backbone=backbone,
+        asks={"text": ask},
+        n_items=context.n_items,
+        candidates=settings.candidates,
+        encoder=context.encoder,
     )
-    asks = YesNo(backbone=backbone, prompts=prompts, yes_only=settings.probability == "yes-only")
-    return TextPrompt(backbone=backbone, recommender=asks)
+
+
+def choose_shots(data: TrainingData, count: int, titles: int, seed: int) -> Examples:
+    """Train rows drawn at random, likes and dislikes in turn."""
+    labels = data.rows().labels
+    chance = np.random.default_rng(seed)
+    likes, dislikes = (chance.permutation(np.flatnonzero(labels == value)) for value in (1, 0))
+    if len(likes) < (count + 1) // 2 or len(dislikes) < count // 2:
+        raise UsageError(
+            f"strategy.shots = {count} takes {(count + 1) // 2} likes and {count // 2} dislikes from train, which has "
+            f"{len(likes):,} and {len(dislikes):,}"
+        )
+    turns = [(likes, dislikes)[turn % 2][turn // 2] for turn in range(count)]
+    return data.examples("train", np.array(turns), titles)
+
+
+def solved(prompts: Prompts, shots: Examples, separator: list[int]) -> list[int]:
+    """The shots as prompts with their answers, one after the other; only the first has the beginning-of-text token."""
+    batch = prompts.render(shots.histories.last(prompts.titles), shots.targets[:, 0])
+    tokens: list[int] = []
+    for row, liked in enumerate(shots.labels[:, 0].bool().tolist()):
+        prompt = batch.tokens[row, : batch.lengths[row]].tolist()
+        answer = prompts.answer_tokens[0 if liked else 1]
+        tokens += (prompt if not tokens else prompt[prompts.bos_length :]) + answer + separator
+    return tokens

@@ -13,7 +13,7 @@ from sasrec_llm.durable import digest
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import SECTIONS, Recipe
 
-SECTION_OF = {"encoder": "encoder", "aligner": "aligner", "lora": "backbone"}
+SECTION_OF = {"encoder": "encoder", "aligner": "aligner", "lora": "backbone"}  # other parts are their strategy's
 
 
 def stage_identity(
@@ -30,7 +30,7 @@ def stage_identity(
             stage.model_dump(exclude={"load"}),
             {section: recipe.choices[section].dump() for section in sections},
             [plugins.offers(SECTIONS[section])[recipe.choices[section].use][1].owner for section in sections],
-            {part: origin.get(part, "new") for part, section in SECTION_OF.items() if section in sections},
+            {part: origin.get(part, "new") for part in strategy.parts if SECTION_OF.get(part, "strategy") in sections},
             data.sha256,
             recipe.head.seed,
             [device.name, device.half],
@@ -41,6 +41,6 @@ def stage_identity(
 
 def about_part(recipe: Recipe, data: Interactions, part: str) -> dict[str, Any]:
     """The component a part belongs to and the size of its world; LoRA's own settings are checked by its adapter."""
-    component = recipe.choices[SECTION_OF.get(part, part)].dump()
+    component = recipe.choices[SECTION_OF.get(part, "strategy")].dump()
     component.pop("lora", None)
     return {"part": part, "component": component, "n_users": data.n_users, "n_items": data.n_items}

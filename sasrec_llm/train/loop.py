@@ -1,4 +1,4 @@
-"""The one training loop: AdamW on the likes and dislikes a recommender answers to, until validation stops improving."""
+"""The one training loop: AdamW on a strategy's loss, batch by batch, until validation stops improving."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
-from sasrec_llm.data.interactions import Interactions
+from sasrec_llm.data.training import Batches
 from sasrec_llm.devices import Device
 from sasrec_llm.durable import new_folder
 from sasrec_llm.errors import NonFiniteError
-from sasrec_llm.interfaces import Part, Recommender, StageInfo
+from sasrec_llm.interfaces import Examples, Part, Sequences, StageInfo
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Stage
 from sasrec_llm.train import checkpoints
@@ -33,9 +33,8 @@ class Job:
     stage: Stage
     identity: str
     parts: Mapping[str, Part]
-    recommender: Recommender
-    history_length: int
-    data: Interactions
+    loss: Callable[[Examples | Sequences], Tensor]
+    batches: Batches
     device: Device
     seed: int
     folder: Path  # checkpoints and the best parts so far
@@ -46,14 +45,14 @@ class Job:
     truncate_log: Callable[[int], None]
 
 
-def order_of(data: Interactions, stage: Stage, seed: int, name: str) -> Order:
-    return Order(rows=data.of("train"), batch_size=stage.batch_size, seed=seed, stage=name)
+def order_of(batches: Batches, stage: Stage, seed: int, name: str) -> Order:
+    return Order(rows=batches.index, batch_size=stage.batch_size, seed=seed, stage=name)
 
 
 def fit(job: Job) -> Progress:
     """Train, or go on training, to the end of the stage. The best parts are in `folder/best`."""
     stage, plugins = job.stage, job.plugins
-    order = order_of(job.data, stage, job.seed, job.info.name)
+    order = order_of(job.batches, stage, job.seed, job.info.name)
     total = job.info.steps * stage.epochs
     with only(job.parts, stage.train) as trained:
         groups = [
@@ -65,7 +64,7 @@ def fit(job: Job) -> Progress:
         if progress is None:
             progress = Progress(job.identity)
             if stage.guard:
-                _keep_if_best(job, progress, job.validate()[stage.metric])
+                _keep_if_best(job, progress, job.validate()[job.info.metric])
         job.truncate_log(progress.epoch * job.info.steps)
         plugins.event("srl_stage_started", stage=job.info)
         while progress.epoch < stage.epochs and not progress.stopped:
@@ -74,9 +73,7 @@ def fit(job: Job) -> Progress:
             for step in range(progress.epoch * job.info.steps, (progress.epoch + 1) * job.info.steps):
                 for group in optimiser.param_groups:
                     group["lr"] = scale(stage, group["peak"], step, total)
-                rows = order.rows(step)
-                order.seed_step(step)
-                loss = _step(job, optimiser, rows)
+                loss = _step(job, optimiser, job.batches.take(order.rows(step), order.seed_step(step)))
                 if not math.isfinite(loss):
                     raise NonFiniteError(
                         f"stage {job.info.name}, step {step}: the loss is {loss}",
@@ -92,7 +89,7 @@ def fit(job: Job) -> Progress:
                 plugins.event("srl_logged", stage=job.info, step=step + 1, values=values)
             set_mode(job.parts, ())
             metrics = job.validate()
-            _judge(job, progress, metrics[stage.metric])
+            _judge(job, progress, metrics[job.info.metric])
             progress.seconds += time.monotonic() - began
             plugins.event(
                 "srl_evaluated", stage=job.info, split="valid", metrics={"epoch": float(progress.epoch), **metrics}
@@ -103,12 +100,10 @@ def fit(job: Job) -> Progress:
     return progress
 
 
-def _step(job: Job, optimiser: torch.optim.Optimizer, rows: object) -> float:
-    """One optimiser step; returns the loss (eq. 14)."""
-    batch = job.data.examples(rows, job.history_length).to(job.device.name)  # type: ignore[arg-type]
+def _step(job: Job, optimiser: torch.optim.Optimizer, batch: Examples | Sequences) -> float:
+    """One optimiser step; returns the loss."""
     with job.device.precision():
-        logits = job.recommender.score(batch.histories, batch.targets)  # [B, 1]
-    loss = F.binary_cross_entropy_with_logits(logits.float(), batch.labels)
+        loss = job.loss(batch.to(job.device.name))
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
@@ -128,7 +123,7 @@ def _judge(job: Job, progress: Progress, value: float) -> None:
 def _keep_if_best(job: Job, progress: Progress, value: float) -> bool:
     """Keep the parts as they are now, if `value` is the best validation metric so far."""
     if not math.isfinite(value):
-        raise NonFiniteError(f"stage {job.info.name}: {job.stage.metric} on validation is {value}")
+        raise NonFiniteError(f"stage {job.info.name}: {job.info.metric} on validation is {value}")
     gain = progress.best is None or (value > progress.best if job.larger_is_better else value < progress.best)
     if gain:
         progress.best, progress.best_epoch, progress.stale = value, progress.epoch, 0

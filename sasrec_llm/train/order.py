@@ -12,7 +12,7 @@ from sasrec_llm.durable import digest
 
 
 class Order:
-    """Every pass over the rows is a new permutation; a step is the next `batch_size` of it."""
+    """Every pass over the rows (or sequences) is a new permutation; a step is the next `batch_size` of it."""
 
     def __init__(self, *, rows: Ints, batch_size: int, seed: int, stage: str) -> None:
         self._rows = rows
@@ -29,6 +29,8 @@ class Order:
         start = position * self._batch
         return self._permutation(number)[start : start + self._batch]
 
-    def seed_step(self, step: int) -> None:
-        """Dropout, too, depends on the step alone."""
-        torch.manual_seed((self._key * 1_000_003 + step) % 2**63)
+    def seed_step(self, step: int) -> int:
+        """Dropout and drawn items, too, depend on the step alone."""
+        seed = (self._key * 1_000_003 + step) % 2**63
+        torch.manual_seed(seed)
+        return seed

@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sasrec_llm.data.interactions import Interactions
+import numpy as np
+
+from sasrec_llm.components import Objective, StrategyComponent
+from sasrec_llm.data.interactions import Interactions, Ints
+from sasrec_llm.data.training import Batches, Training
 from sasrec_llm.devices import Device
 from sasrec_llm.durable import new_folder, read_json, verify, write_json
-from sasrec_llm.errors import DamagedError, RunError
-from sasrec_llm.evaluate.results import Logits, load_predictions, measure, save_predictions
-from sasrec_llm.evaluate.scoring import score_rows
-from sasrec_llm.interfaces import Fittable, Metric, Part, StageInfo, Strategy
+from sasrec_llm.errors import DamagedError, RunError, UsageError
+from sasrec_llm.evaluate.results import Answers, Task, load_predictions, save_predictions
+from sasrec_llm.interfaces import Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage
 from sasrec_llm.train.identity import about_part, stage_identity
@@ -38,8 +41,8 @@ class Chain:
     recipe: Recipe
     plugins: Plugins
     strategy: Strategy
-    data: Interactions
-    metrics: Mapping[str, Metric]
+    task: Task
+    training: Training
     device: Device
     run: str  # name, for those who watch
     folder: Path  # of the run's stages
@@ -47,8 +50,8 @@ class Chain:
     truncate_log: Callable[[str, int], None]
     _origin: dict[str, str] = field(default_factory=dict)  # part -> identity of what it holds
 
-    def train(self) -> dict[str, dict[str, Logits]]:
-        """Run every stage. Returns stage -> split -> logits, as the stage left them."""
+    def train(self) -> dict[str, dict[str, Answers]]:
+        """Run every stage. Returns stage -> split -> answers, as the stage left them."""
         scores = {}
         for position, (name, stage) in enumerate(self.recipe.stages.items(), start=1):
             scores[name] = self._stage(position, name, stage)
@@ -63,56 +66,82 @@ class Chain:
                 raise RunError(f"stage {name} of {self.run} is not finished", hint="Run the recipe again: it continues")
             self._take(result, stage)
 
-    def scores(self, objective: str, who: str) -> dict[str, Logits]:
-        return {split: self.score(objective, self.data.of(split), who) for split in EVALUATED}
+    def answers(self, recommender: Recommender, who: str, history_length: int = 0) -> dict[str, Answers]:
+        return {split: self.answer(recommender, self.data.of(split), who, history_length) for split in EVALUATED}
 
-    def score(self, objective: str, rows: Any, who: str) -> Logits:
-        return score_rows(
-            self.strategy.recommender(objective),
-            self.data,
+    def answer(self, recommender: Recommender, rows: Ints, who: str, history_length: int = 0) -> Answers:
+        return self.task.answer(
+            recommender,
             rows,
-            history_length=self.strategy.history_length,
+            history_length=history_length or self.strategy.history_length,
             device=self.device,
             batch_size=self.recipe.evaluate.batch_size,
             who=who,
         )
 
-    def _stage(self, position: int, name: str, stage: Stage) -> dict[str, Logits]:
+    @property
+    def data(self) -> Interactions:
+        return self.task.data
+
+    def objective(self, stage: Stage) -> Objective:
+        strategy: StrategyComponent[Any, Any] = self.plugins.get("strategies", self.recipe.strategy.use)
+        return strategy.objectives[stage.objective]
+
+    def _stage(self, position: int, name: str, stage: Stage) -> dict[str, Answers]:
         parts = self.strategy.parts()
         self._load(stage)
         identity = stage_identity(name, self.recipe, self.data, self.device, self.plugins, self._origin)
-        info = self._info(position, name, stage, parts)
+        batches = self._batches(stage)
+        info = self._info(position, name, stage, parts, batches)
         result = self.folder / name / "result"
         if self._finished(result, identity) or self._adopt(result, identity):
             self.plugins.event("srl_stage_started", stage=info)
             self._take(result, stage)
         else:
             started = time.monotonic()
-            facts = (
-                self._fit_closed(info, parts) if stage.objective == "fit" else self._fit(info, stage, identity, parts)
-            )
+            if batches is None:
+                self.plugins.event("srl_stage_started", stage=info)
+                self.strategy.fit(stage.objective, self.training)
+                facts: dict[str, Any] = {}
+            else:
+                facts = self._fit(info, stage, identity, parts, batches)
             facts |= {"total_seconds": round(time.monotonic() - started, 3)}
             with new_folder(result) as draft:
                 for part in stage.train:
                     save_part(draft / part, parts[part], self._about(part))
-                scores = self.scores(stage.objective, f"stage {name}")
-                save_predictions(draft / "predictions.parquet", self.data, {name: scores})
+                answers = self.answers(self.strategy.recommender(stage.objective), f"stage {name}")
+                save_predictions(draft / "predictions.parquet", self.task, {name: answers})
                 write_json(draft / "stage.json", {"identity": identity, **self._facts(info), **facts})
             shutil.rmtree(self.folder / name / "best", ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
         self.plugins.event("srl_stage_finished", stage=info, checkpoint=result)
-        (found,) = load_predictions(result / "predictions.parquet", self.data).values()
+        (found,) = load_predictions(result / "predictions.parquet", self.task).values()
         return found
 
-    def _fit(self, info: StageInfo, stage: Stage, identity: str, parts: Mapping[str, Part]) -> dict[str, Any]:
+    def _batches(self, stage: Stage) -> Batches | None:
+        """What the stage passes over; None for a closed form."""
+        learns = self.objective(stage).learns
+        if learns == "all":
+            return None
+        negatives = (stage.negatives or 1) if self.recipe.task == "next-item" else 0
+        found = self.training.batches(learns, self.strategy.history_length, negatives)
+        if not len(found.index):
+            raise UsageError(f"{self.data.name} has nothing that objective {stage.objective!r} could learn from")
+        return found
+
+    def _fit(
+        self, info: StageInfo, stage: Stage, identity: str, parts: Mapping[str, Part], batches: Batches
+    ) -> dict[str, Any]:
         folder = self.folder / info.name
         valid = self.data.of("valid")
+        if stage.valid_rows and stage.valid_rows < len(valid):
+            chance = np.random.default_rng(self.recipe.head.seed)
+            valid = np.sort(chance.choice(valid, stage.valid_rows, replace=False))
+        recommender = self.strategy.recommender(stage.objective)
 
         def validate() -> Mapping[str, float]:
-            logits = self.score(stage.objective, valid, f"stage {info.name}")
-            (table,) = measure({"it": logits}, self.data, valid, ["all"], self.metrics)
-            return {key: float("nan") if value is None else value for key, value in table.systems["it"].items()}
+            return self.task.figures(self.answer(recommender, valid, f"stage {info.name}"), valid)
 
         def save_best(draft: Path) -> None:
             for part in stage.train:
@@ -124,14 +153,13 @@ class Chain:
                 stage=stage,
                 identity=identity,
                 parts=parts,
-                recommender=self.strategy.recommender(stage.objective),
-                history_length=self.strategy.history_length,
-                data=self.data,
+                loss=lambda batch: self.strategy.loss(stage.objective, batch),
+                batches=batches,
                 device=self.device,
                 seed=self.recipe.head.seed,
                 folder=folder,
                 validate=validate,
-                larger_is_better=self.plugins.get("metrics", stage.metric).larger_is_better,
+                larger_is_better=self.plugins.get("metrics", info.metric).larger_is_better,
                 save_best=save_best,
                 plugins=self.plugins,
                 truncate_log=lambda step: self.truncate_log(info.name, step),
@@ -147,15 +175,6 @@ class Chain:
             "stopped_early": progress.stopped,
             "seconds": round(progress.seconds, 3),
         }
-
-    def _fit_closed(self, info: StageInfo, parts: Mapping[str, Part]) -> dict[str, Any]:
-        """Objective `fit`: no gradients, one look at the train rows."""
-        self.plugins.event("srl_stage_started", stage=info)
-        encoder = parts["encoder"]
-        if not isinstance(encoder, Fittable):
-            raise RunError("the encoder has no fit(rows), though its component offers `fit`")
-        encoder.fit(self.data.take(self.data.of("train")))
-        return {}
 
     def _finished(self, result: Path, identity: str) -> bool:
         return (result / "stage.json").is_file() and read_json(result / "stage.json")["identity"] == identity
@@ -192,7 +211,9 @@ class Chain:
     def _about(self, part: str) -> dict[str, Any]:
         return about_part(self.recipe, self.data, part)
 
-    def _info(self, position: int, name: str, stage: Stage, parts: Mapping[str, Part]) -> StageInfo:
+    def _info(
+        self, position: int, name: str, stage: Stage, parts: Mapping[str, Part], batches: Batches | None
+    ) -> StageInfo:
         return StageInfo(
             run=self.run,
             name=name,
@@ -200,9 +221,9 @@ class Chain:
             count=len(self.recipe.stages),
             objective=stage.objective,
             train={part: sum(weight.numel() for weight in parts[part].parameters()) for part in stage.train},
-            epochs=1 if stage.objective == "fit" else stage.epochs,
-            steps=stage.epoch_steps or order_of(self.data, stage, 0, name).steps_per_pass,
-            metric=stage.metric,
+            epochs=stage.epochs if batches else 1,
+            steps=0 if batches is None else stage.epoch_steps or order_of(batches, stage, 0, name).steps_per_pass,
+            metric=self.recipe.metric(stage),
         )
 
     def _facts(self, info: StageInfo) -> dict[str, Any]:

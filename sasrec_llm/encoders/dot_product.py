@@ -1,0 +1,60 @@
+"""What encoders share whose score is the dot product of a user's vector and an item's row of one table."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from sasrec_llm.encoders.next_item import NextItemLoss
+from sasrec_llm.interfaces import Histories, Sequences
+
+
+class DotProduct(nn.Module, ABC):
+    """r = u · e. Subclasses say what u is, and what the encoder knows at each step of a history."""
+
+    def __init__(self, *, n_items: int, width: int, history_length: int, next_item: NextItemLoss) -> None:
+        super().__init__()
+        self.width = width
+        self.history_length = history_length
+        self.items = nn.Embedding(n_items + 1, width, padding_idx=0)
+        self.next_item = next_item
+
+    @abstractmethod
+    def states(self, histories: Histories) -> Tensor: ...
+
+    def user_vectors(self, histories: Histories) -> Tensor:
+        return self.states(histories)[:, -1]
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        out: Tensor = self.items(items)
+        return out
+
+    def score(self, histories: Histories, candidates: Tensor) -> Tensor:
+        return torch.einsum("bh,bch->bc", self.user_vectors(histories), self.item_vectors(candidates))
+
+    def score_all(self, histories: Histories) -> Tensor:
+        return self.user_vectors(histories) @ self.items.weight.T
+
+    def learn_only(self, items: Tensor) -> None:
+        self.next_item.learn_only(items)
+
+    def next_item_loss(self, sequences: Sequences) -> Tensor:
+        """Every step of every sequence is asked what follows it."""
+        targets = sequences.targets[:, -self.history_length :]
+        asked = targets != 0
+        return self.next_item(self.states(sequences.inputs)[asked], self.items.weight, targets[asked])
+
+
+def start_small(module: nn.Module) -> None:
+    """Initialise as SASRec and BERT do: small normal embeddings, Xavier matrices, zero biases."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.Embedding):
+            nn.init.normal_(part.weight, std=0.02)
+            if part.padding_idx is not None:
+                with torch.no_grad():
+                    part.weight[part.padding_idx] = 0

@@ -1,0 +1,117 @@
+"""Task `next-item`: where the item that came next stands among all items that the user had not had.
+
+rank = 1 + |{j : s_j > s_target}| + |{j ≠ target : s_j = s_target}| / 2: ties by mid-rank, so that a constant score
+finds nothing. Candidates are the whole catalogue without the user's history; nothing is sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sasrec_llm.data.interactions import Interactions, Ints
+from sasrec_llm.devices import Device
+from sasrec_llm.errors import NonFiniteError
+from sasrec_llm.interfaces import Histories, Lister, Metric, Ranked, Ranker, Recommender
+from sasrec_llm.strategies.rerank import every_score
+
+KEPT = 20  # items of a recommendation that are kept, at least
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Answers to rows: the target's rank, and what stood first."""
+
+    ranks: NDArray[np.float64]  # [rows]; infinite where the target was not a candidate or not in the list
+    top: Ints  # [rows, K]
+
+    def __getitem__(self, mask: NDArray[Any]) -> Ranking:
+        return Ranking(self.ranks[mask], self.top[mask])
+
+
+class NextItemTask:
+    """What comes next? An answer is a rank and a list for each row."""
+
+    def __init__(self, data: Interactions, metrics: Mapping[str, Metric], kept: int = KEPT) -> None:
+        self.data = data
+        self.metrics = metrics
+        self.kept = min(max(kept, KEPT), data.n_items)
+        self._popularity = data.popularity()
+
+    @torch.inference_mode()
+    def answer(
+        self, recommender: Recommender, rows: Ints, *, history_length: int, device: Device, batch_size: int, who: str
+    ) -> Ranking:
+        data = self.data
+        ranks, top = np.empty(len(rows)), np.zeros((len(rows), self.kept), np.int64)
+        for start in range(0, len(rows), batch_size):
+            part = slice(start, start + batch_size)
+            now = rows[part]
+            histories = data.histories(now, history_length).to(device.name)
+            seen = data.histories(now, int((data.end[now] - data.start[now]).max())).items.to(device.name)
+            targets = torch.from_numpy(data.rows.items[now]).to(device.name)
+            with device.precision():
+                if isinstance(recommender, Ranker) or not isinstance(recommender, Lister):
+                    found = rank_scores(
+                        finite_scores(recommender, histories, data.n_items, who), seen, targets, self.kept
+                    )
+                else:
+                    found = rank_list(recommender.rank(histories, self.kept, seen), targets)
+            ranks[part], top[part] = found[0].cpu().numpy(), found[1].cpu().numpy()
+        return Ranking(ranks, top)
+
+    def figures(self, answers: Ranking, rows: Ints) -> dict[str, float]:
+        ranked = Ranked(
+            self.data.rows.users[rows], self.data.rows.items[rows], answers.ranks, answers.top, self._popularity
+        )
+        return {name: measure(ranked) for name, measure in self.metrics.items()}
+
+    def counts(self, rows: Ints) -> dict[str, int]:
+        """Rows whose target the user had had before: it is no candidate, so they are misses for every system."""
+        data = self.data
+        if not len(rows):
+            return {"repeats": 0}
+        history = data.histories(rows, int((data.end[rows] - data.start[rows]).max())).items.numpy()
+        return {"repeats": int((history == data.rows.items[rows][:, None]).any(axis=1).sum())}
+
+    def columns(self, answers: Ranking, rows: Ints) -> dict[str, NDArray[Any]]:
+        top = self.data.item_ids[answers.top]
+        return {"rank": answers.ranks} | {f"top_{place + 1}": top[:, place] for place in range(top.shape[1])}
+
+    def from_columns(self, columns: Mapping[str, NDArray[Any]]) -> Ranking:
+        places = [name for name in columns if name.startswith("top_")]
+        top = np.stack([columns[f"top_{place + 1}"] for place in range(len(places))], axis=1)
+        return Ranking(columns["rank"], np.searchsorted(self.data.item_ids, top))
+
+
+def finite_scores(recommender: Recommender, histories: Histories, n_items: int, who: str) -> Tensor:
+    scores = every_score(recommender, histories, n_items).float()
+    bad = ~torch.isfinite(scores[:, 1:])
+    if bad.any():
+        raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {bad.numel():,} items a score that is not finite")
+    return scores
+
+
+def rank_scores(scores: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """scores [B, N + 1], seen [B, S] padded with 0, targets [B] -> ranks [B], top [B, k]."""
+    open_ = scores.scatter(1, seen, -torch.inf)
+    open_[:, 0] = -torch.inf
+    wanted = open_.gather(1, targets[:, None])
+    above = (open_ > wanted).sum(1).double()
+    level = (open_ == wanted).sum(1).double() - 1
+    ranks = torch.where(torch.isfinite(wanted[:, 0]), 1 + above + level / 2, torch.inf)
+    best = open_.topk(k, dim=1)
+    return ranks, torch.where(torch.isfinite(best.values), best.indices, 0)
+
+
+def rank_list(top: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """top [B, k] items, targets [B] -> ranks [B], infinite where the target is not in the list; top."""
+    hit = top == targets[:, None]
+    places = hit.int().argmax(1).double() + 1
+    return torch.where(hit.any(1), places, torch.inf), top

@@ -1,0 +1,130 @@
+"""Do the parts of a recipe fit each other? What does not is found here, before anything is loaded, with what would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sasrec_llm.components import Component, StrategyComponent
+from sasrec_llm.plugins import Plugins, suggestion
+from sasrec_llm.recipe import DEFAULTS, SECTIONS, TASKS, Choice, Data, Evaluate, Stage, task_of
+
+Problems = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The valid tables of a recipe, and where to write what does not fit."""
+
+    data: Data
+    choices: Mapping[str, Choice]
+    stated: Sequence[str]  # sections that the recipe has, also those whose settings are wrong
+    stages: Mapping[str, Stage]
+    evaluate: Evaluate
+    plugins: Plugins
+    problems: Problems
+
+    def check(self) -> None:
+        if self.data.task and self.data.task not in TASKS[self.data.protocol]:
+            known = " or ".join(TASKS[self.data.protocol])
+            self._say("data.task", f"protocol {self.data.protocol!r} asks {known}, not {self.data.task}")
+        if "strategy" in self.choices:
+            strategy = self.plugins.get("strategies", self.choices["strategy"].use)
+            self._sections(strategy)
+            for name, stage in self.stages.items():
+                self._stage(f"stages.{name}", stage, strategy)
+            for name in self.evaluate.ablations:
+                if name not in strategy.ablations:
+                    known = f"; known: {', '.join(strategy.ablations) or 'none'}"
+                    self._say("evaluate.ablations", f"strategy {strategy.name!r} has no ablation {name!r}{known}")
+        for section, choice in self.choices.items():
+            component = self.plugins.get(SECTIONS[section], choice.use)
+            if section != "strategy":
+                for other, needs in component.needs.items():
+                    self._lacks(other, needs, f"{section} {component.name!r}")
+        self._metrics()
+        self._floors()
+
+    def _say(self, path: str, text: str) -> None:
+        self.problems.append((path, text))
+
+    def _sections(self, strategy: StrategyComponent[Any, Any]) -> None:
+        for section, needs in strategy.needs.items():
+            if section not in self.stated:
+                self._say(section, f"is required by strategy {strategy.name!r}; {self._choices(section, needs)}")
+        for section, needs in {**strategy.needs, **strategy.may}.items():
+            self._lacks(section, needs, f"strategy {strategy.name!r}")
+        for section in self.stated:
+            if section != "strategy" and section not in strategy.needs and section not in strategy.may:
+                takes = ", ".join([*strategy.needs, *strategy.may]) or "none"
+                self._say(section, f"strategy {strategy.name!r} has no {section}: remove the table; it takes: {takes}")
+        if task_of(self.data) == "next-item":
+            for section in sorted(strategy.to_rank - set(self.stated)):
+                self._say(
+                    section,
+                    f"is required by strategy {strategy.name!r} to rank: it picks the items to look at closely; "
+                    + self._choices(section, strategy.may[section]),
+                )
+
+    def _stage(self, path: str, stage: Stage, strategy: StrategyComponent[Any, Any]) -> None:
+        objective = strategy.objectives.get(stage.objective)
+        if objective is None:
+            known = list(strategy.objectives)
+            text = f"strategy {strategy.name!r} has no objective {stage.objective!r}"
+            self._say(f"{path}.objective", text + (suggestion(stage.objective, known) or f"; known: {known}"))
+            return
+        for section, needs in objective.needs.items():
+            if section not in self.stated:
+                self._say(f"{path}.objective", f"{stage.objective!r} needs a [{section}] table")
+            else:
+                self._lacks(section, needs, f"objective {stage.objective!r}", f"{path}.objective")
+        for key, parts in (("train", stage.train), ("lrs", stage.lrs)):
+            for part in parts:
+                if part not in objective.train:
+                    text = f"objective {stage.objective!r} trains no {part!r}"
+                    can = suggestion(part, list(objective.train)) or f"; it can train {list(objective.train)}"
+                    self._say(f"{path}.{key}", text + can)
+        for part in stage.load:
+            if part not in strategy.parts:
+                self._say(f"{path}.load.{part}", f"no such part{suggestion(part, strategy.parts)}")
+        backbone = self.choices.get("backbone")
+        if "lora" in stage.train and backbone and getattr(backbone.settings, "lora", 0) is None:
+            self._say(f"{path}.train", "trains lora, but backbone.lora is not set")
+        if stage.negatives and (task_of(self.data) == "like" or objective.learns != "rows"):
+            why = "the rows have dislikes" if task_of(self.data) == "like" else f"{stage.objective!r} draws none"
+            self._say(f"{path}.negatives", f"has no use here: {why}")
+
+    def _lacks(self, section: str, needs: frozenset[str], who: str, path: str = "") -> None:
+        """Say so if the component chosen for a section cannot do what is needed of it."""
+        if section not in self.choices:
+            return
+        component: Component[Any, Any] = self.plugins.get(SECTIONS[section], self.choices[section].use)
+        lacking = sorted(needs - component.offers)
+        if lacking:
+            text = f"{section} {component.name!r} has no {', '.join(lacking)}, which {who} needs"
+            self._say(path or f"{section}.use", f"{text}; {self._choices(section, needs)}")
+
+    def _choices(self, section: str, needs: frozenset[str]) -> str:
+        offers = self.plugins.offers(SECTIONS[section]).items()
+        return "these can: " + (
+            ", ".join(sorted(name for name, (found, _) in offers if needs <= found.offers)) or "none"
+        )
+
+    def _metrics(self) -> None:
+        task = task_of(self.data)
+        metrics = [("evaluate.metrics", name) for name in self.evaluate.metrics or ()]
+        metrics += [(f"stages.{key}.metric", stage.metric) for key, stage in self.stages.items() if stage.metric]
+        for path, name in metrics:
+            if name not in self.plugins.offers("metrics"):
+                self._say(path, self.plugins.unknown("metrics", name))
+            elif self.plugins.get("metrics", name).task != task:
+                such = ", ".join(DEFAULTS[task]["metrics"])
+                self._say(path, f"{name!r} is not a metric of the task {task!r}; such are: {such}")
+
+    def _floors(self) -> None:
+        for name in self.evaluate.floors or ():
+            if name not in self.plugins.offers("encoders"):
+                self._say("evaluate.floors", self.plugins.unknown("encoders", name))
+            elif "fit" not in self.plugins.get("encoders", name).offers:
+                self._say("evaluate.floors", f"encoder {name!r} has no closed form (capability fit)")

@@ -1,0 +1,88 @@
+"""What the two strategies share that ask a language model yes or no: parts, objectives, reranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from sasrec_llm.errors import ComponentError
+from sasrec_llm.interfaces import (
+    Aligner,
+    Backbone,
+    Examples,
+    Histories,
+    Part,
+    Recommender,
+    Scorer,
+    Sequences,
+    TrainingData,
+)
+from sasrec_llm.strategies.learning import encoder_loss, fit_encoder, like_loss
+from sasrec_llm.strategies.rerank import Reranked
+from sasrec_llm.strategies.yes_no import YesNo
+
+OF_ENCODER = ("like", "next-item", "fit")
+
+
+class Asking:
+    """Objectives of the encoder by itself, and one for each way of asking; the encoder retrieves what is reranked."""
+
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        asks: Mapping[str, YesNo],
+        n_items: int,
+        candidates: int,
+        encoder: Scorer | None = None,
+        aligner: Aligner | None = None,
+    ) -> None:
+        """`asks`: objective, or "objective:ablation", -> how it asks."""
+        self.encoder = encoder
+        self._parts: dict[str, Part | None] = {"encoder": encoder, "aligner": aligner, "lora": backbone.lora}
+        self._asks = asks
+        self._recommenders: dict[str, Recommender] = {
+            name: Reranked(retriever=encoder, scorer=ask, n=candidates, n_items=n_items) if encoder else ask
+            for name, ask in asks.items()
+        }
+        titles = max(ask.prompts.titles for ask in asks.values())
+        self.history_length = max(encoder.history_length if encoder else 0, titles)
+
+    def parts(self) -> Mapping[str, Part]:
+        return {name: part for name, part in self._parts.items() if part is not None}
+
+    def recommender(self, objective: str, ablation: str = "") -> Recommender:
+        if objective in OF_ENCODER:
+            return self._encoder()
+        asked = "text" if objective == "mixed" else objective  # before the slots mean anything, words are asked
+        return self._recommenders[f"{asked}:{ablation}" if ablation else asked]
+
+    def loss(self, objective: str, batch: Examples | Sequences) -> Tensor:
+        if objective in OF_ENCODER:
+            return encoder_loss(self._encoder(), batch)
+        if not isinstance(batch, Examples):
+            raise ComponentError(f"objective {objective!r} learns from rows")
+        if objective == "mixed":
+            words, slots = halves(batch)
+            return (like_loss(self._asks["text"], words) + like_loss(self._asks["hybrid"], slots)) / 2
+        return like_loss(self._asks[objective], batch)
+
+    def fit(self, objective: str, data: TrainingData) -> None:
+        fit_encoder(self._encoder(), data)
+
+    def _encoder(self) -> Scorer:
+        if self.encoder is None:
+            raise ComponentError("this objective needs an encoder")
+        return self.encoder
+
+
+def halves(batch: Examples) -> tuple[Examples, Examples]:
+    """Two batches of half the rows; a single row is in both."""
+    middle = max(len(batch.targets) // 2, 1)
+
+    def part(rows: slice) -> Examples:
+        history = Histories(*(getattr(batch.histories, name)[rows] for name in Histories.__slots__))
+        return Examples(history, batch.targets[rows], batch.labels[rows])
+
+    return part(slice(0, middle)), part(slice(min(middle, len(batch.targets) - 1), None))
