@@ -55,9 +55,8 @@ def check_recipe(table: Mapping[str, Any], where: str, plugins: Plugins) -> Reci
         stage = checked(Stage, value, f"stages.{name}", problems)
         if stage:
             stages[name] = stage
-    if data and evaluate:
-        stated = [section for section in SECTIONS if section in table]
-        Fit(data, choices, stated, stages, evaluate, plugins, problems).check()
+    stated = [section for section in SECTIONS if section in table]
+    Fit(data, choices, stated, stages, evaluate, plugins, problems).check()
     if problems or not (head and data and evaluate):
         raise RecipeError(where, problems)
     return Recipe(head, data, choices, stages, evaluate)

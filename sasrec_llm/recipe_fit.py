@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sasrec_llm.components import Component, StrategyComponent
+from sasrec_llm.components import Component, StrategyComponent, Task
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import DEFAULTS, SECTIONS, TASKS, Choice, Data, Evaluate, Stage, task_of
 
@@ -15,18 +15,18 @@ Problems = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The valid tables of a recipe, and where to write what does not fit."""
+    """The tables of a recipe that are valid by themselves, and where to write what does not fit."""
 
-    data: Data
+    data: Data | None
     choices: Mapping[str, Choice]
     stated: Sequence[str]  # sections that the recipe has, also those whose settings are wrong
     stages: Mapping[str, Stage]
-    evaluate: Evaluate
+    evaluate: Evaluate | None
     plugins: Plugins
     problems: Problems
 
     def check(self) -> None:
-        if self.data.task and self.data.task not in TASKS[self.data.protocol]:
+        if self.data and self.data.task and self.data.task not in TASKS[self.data.protocol]:
             known = " or ".join(TASKS[self.data.protocol])
             self._say("data.task", f"protocol {self.data.protocol!r} asks {known}, not {self.data.task}")
         if "strategy" in self.choices:
@@ -34,7 +34,7 @@ class Fit:
             self._sections(strategy)
             for name, stage in self.stages.items():
                 self._stage(f"stages.{name}", stage, strategy)
-            for name in self.evaluate.ablations:
+            for name in self.evaluate.ablations if self.evaluate else ():
                 if name not in strategy.ablations:
                     known = f"; known: {', '.join(strategy.ablations) or 'none'}"
                     self._say("evaluate.ablations", f"strategy {strategy.name!r} has no ablation {name!r}{known}")
@@ -45,6 +45,10 @@ class Fit:
                     self._lacks(other, needs, f"{section} {component.name!r}")
         self._metrics()
         self._floors()
+
+    @property
+    def _task(self) -> Task | None:
+        return task_of(self.data) if self.data else None
 
     def _say(self, path: str, text: str) -> None:
         self.problems.append((path, text))
@@ -59,7 +63,7 @@ class Fit:
             if section != "strategy" and section not in strategy.needs and section not in strategy.may:
                 takes = ", ".join([*strategy.needs, *strategy.may]) or "none"
                 self._say(section, f"strategy {strategy.name!r} has no {section}: remove the table; it takes: {takes}")
-        if task_of(self.data) == "next-item":
+        if self._task == "next-item":
             for section in sorted(strategy.to_rank - set(self.stated)):
                 self._say(
                     section,
@@ -91,8 +95,8 @@ class Fit:
         backbone = self.choices.get("backbone")
         if "lora" in stage.train and backbone and getattr(backbone.settings, "lora", 0) is None:
             self._say(f"{path}.train", "trains lora, but backbone.lora is not set")
-        if stage.negatives and (task_of(self.data) == "like" or objective.learns != "rows"):
-            why = "the rows have dislikes" if task_of(self.data) == "like" else f"{stage.objective!r} draws none"
+        if stage.negatives and (self._task == "like" or objective.learns != "rows"):
+            why = "the rows have dislikes" if self._task == "like" else f"{stage.objective!r} draws none"
             self._say(f"{path}.negatives", f"has no use here: {why}")
 
     def _lacks(self, section: str, needs: frozenset[str], who: str, path: str = "") -> None:
@@ -112,18 +116,17 @@ class Fit:
         )
 
     def _metrics(self) -> None:
-        task = task_of(self.data)
-        metrics = [("evaluate.metrics", name) for name in self.evaluate.metrics or ()]
+        metrics = [("evaluate.metrics", name) for name in (self.evaluate and self.evaluate.metrics) or ()]
         metrics += [(f"stages.{key}.metric", stage.metric) for key, stage in self.stages.items() if stage.metric]
         for path, name in metrics:
             if name not in self.plugins.offers("metrics"):
                 self._say(path, self.plugins.unknown("metrics", name))
-            elif self.plugins.get("metrics", name).task != task:
-                such = ", ".join(DEFAULTS[task]["metrics"])
-                self._say(path, f"{name!r} is not a metric of the task {task!r}; such are: {such}")
+            elif self._task and self.plugins.get("metrics", name).task != self._task:
+                such = ", ".join(DEFAULTS[self._task]["metrics"])
+                self._say(path, f"{name!r} is not a metric of the task {self._task!r}; such are: {such}")
 
     def _floors(self) -> None:
-        for name in self.evaluate.floors or ():
+        for name in (self.evaluate and self.evaluate.floors) or ():
             if name not in self.plugins.offers("encoders"):
                 self._say("evaluate.floors", self.plugins.unknown("encoders", name))
             elif "fit" not in self.plugins.get("encoders", name).offers:
