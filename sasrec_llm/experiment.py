@@ -159,7 +159,7 @@ def final_objective(recipe: Recipe, plugins: Plugins) -> str:
     if recipe.stages:
         return list(recipe.stages.values())[-1].objective
     strategy: StrategyComponent[Any, Any] = plugins.get("strategies", recipe.strategy.use)
-    return list(strategy.objectives)[-1]
+    return next(reversed(strategy.objectives), "")
 
 
 def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:

@@ -75,6 +75,9 @@ class Fit:
         objective = strategy.objectives.get(stage.objective)
         if objective is None:
             known = list(strategy.objectives)
+            if not known:
+                self._say(path, f"strategy {strategy.name!r} is not trained: remove the table")
+                return
             text = f"strategy {strategy.name!r} has no objective {stage.objective!r}"
             self._say(f"{path}.objective", text + (suggestion(stage.objective, known) or f"; known: {known}"))
             return

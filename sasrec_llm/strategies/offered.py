@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sasrec_llm.components import Objective, StrategyComponent
-from sasrec_llm.strategies.settings import EncoderOnlySettings, TextPromptSettings, TokenMappingSettings
+from sasrec_llm.strategies.settings import (
+    EncoderOnlySettings,
+    LLM2SequentialSettings,
+    LLMSeqSimSettings,
+    TextPromptSettings,
+    TokenMappingSettings,
+)
 
 OF_ENCODER = {
     "fit": Objective(
@@ -83,4 +90,22 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
             ),
         },
         ablations={"zero-slots": "zeros in the slots: what words alone are worth to the trained whole"},
+    )
+    yield StrategyComponent(
+        name="llm2sequential",
+        summary="an encoder whose item table starts from language-model embeddings of the item texts",
+        settings=LLM2SequentialSettings,
+        build="sasrec_llm.strategies.llm2sequential:build",
+        needs={"encoder": frozenset({"table"}), "backbone": frozenset({"texts"})},
+        objectives={
+            name: replace(OF_ENCODER[name], uses=("encoder", "backbone", "strategy")) for name in ("like", "next-item")
+        },
+    )
+    yield StrategyComponent(
+        name="llm-seq-sim",
+        summary="items nearest to the session in the space of language-model embeddings; no training",
+        settings=LLMSeqSimSettings,
+        build="sasrec_llm.strategies.seq_sim:build",
+        needs={"backbone": frozenset({"texts"})},
+        objectives={},
     )

@@ -37,3 +37,22 @@ class TokenMappingSettings(PromptSettings):
     """SASRecLLM, paper section 3.1."""
 
     history_slots: bool = Field(False, description="a slot for every item of the history, behind its title")
+
+
+class LLM2SequentialSettings(Settings):
+    """LLM2SASRec, LLM2BERT4Rec, LLM2GRU4Rec: arXiv 2402.01339, section 3.3."""
+
+    rescale: bool = Field(
+        True, description="bring the reduced vectors to the scale the table would start at; false: as the authors' code"
+    )
+
+
+class LLMSeqSimSettings(Settings):
+    """arXiv 2402.01339, section 3.1."""
+
+    session: Literal[
+        "last", "mean", "constant-linear", "scaling-linear", "scaling-quadratic", "log", "harmonic", "harmonic-squared"
+    ] = Field("harmonic", description="how the items of a session count: the last alone, all alike, or less with age")
+    similarity: Literal["cosine", "dot"] = "cosine"
+    pca: int | None = Field(None, ge=1, description="dimensions the embeddings are reduced to; default: as they are")
+    max_length: int = Field(50, ge=1, description="items of the session that count, the latest")
