@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from sasrec_llm.errors import ComponentError
 
 if TYPE_CHECKING:
-    from sasrec_llm.interfaces import Aligner, Backbone, Scorer, TrainingData
+    from sasrec_llm.interfaces import Aligner, Backbone, Member, Scorer, TrainingData
 
 Task = Literal["like", "next-item"]  # what is asked at evaluation: will the user like it, or what comes next
 Learns = Literal["rows", "likes", "sequences", "all"]
@@ -43,6 +43,9 @@ class BuildContext:
     cache: Path  # for what is costly to build and depends on nothing but its key
     device: str = "cpu"
     data: TrainingData | None = None
+    task: Task = "like"
+    like_at: float = 4.0  # ratings from this one on are likes
+    member: Callable[[str], Member] | None = None  # loads a finished run on the same data
     encoder: Scorer | None = None
     backbone: Backbone | None = None
     aligner: Aligner | None = None

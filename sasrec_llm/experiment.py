@@ -12,16 +12,16 @@ from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device, choose_device
-from sasrec_llm.durable import read_json, write_json, write_text
+from sasrec_llm.durable import digest, read_json, write_json, write_text
 from sasrec_llm.errors import DataError, RunError
 from sasrec_llm.evaluate.results import Answers, Table, Task, make_task, measure, save_predictions
 from sasrec_llm.evaluate.subsets import subset
-from sasrec_llm.interfaces import Metric, Strategy
+from sasrec_llm.interfaces import Member, Metric, Strategy
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.report.tables import plain
-from sasrec_llm.runs import LogWriter, Run, Workspace, open_run, write_manifest
+from sasrec_llm.runs import LogWriter, Run, Workspace, find_run, open_run, write_manifest
 from sasrec_llm.strategies.assemble import assemble, make
 from sasrec_llm.train.stages import EVALUATED, Chain
 
@@ -67,20 +67,38 @@ def about(data: Interactions) -> dict[str, str]:
 def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: Plugins) -> Outcome:
     """Load a finished run's parts and score the test rows of the subsets again."""
     recipe = check_recipe(found.resolved(), str(found.folder / "resolved.json"), plugins)
-    data = open_data(recipe, workspace, plugins)
-    if data.sha256 != found.manifest()["data"]["sha256"]:
-        raise RunError(
-            f"{data.name} is not the data that {found.name} was trained on",
-            hint=f"Prepare that one again, or: srl run {found.folder / 'recipe.toml'}",
-        )
-    chain = make_chain(recipe, data, build(recipe, data, workspace, plugins), found, workspace, plugins)
-    chain.restore()
-    rows = data.of("test")
-    rows = rows[sum(subset(name, data, rows) for name in subsets) > 0]
+    chain = restore(found, recipe, open_data(recipe, workspace, plugins), workspace, plugins)
+    rows = chain.data.of("test")
+    rows = rows[sum(subset(name, chain.data, rows) for name in subsets) > 0]
     recommender = chain.strategy.recommender(final_objective(recipe, plugins))
     answers = chain.answer(recommender, rows, recipe.head.name)
     found_tables = measure({recipe.head.name: answers}, chain.task, rows, subsets)
     return Outcome(found, recipe.head.name, {"test": found_tables})
+
+
+def restore(found: Run, recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> Chain:
+    """A finished run, its parts loaded; refused on other data than its own."""
+    if data.sha256 != found.manifest()["data"]["sha256"]:
+        raise RunError(
+            f"{data.name} ({data.protocol}, {data.task}) is not the data that {found.name} was trained on",
+            hint=f"Prepare that one again, or: srl run {found.folder / 'recipe.toml'}",
+        )
+    chain = make_chain(recipe, data, build(recipe, data, workspace, plugins), found, workspace, plugins)
+    chain.restore()
+    return chain
+
+
+def load_member(name: str, data: Interactions, workspace: Workspace, plugins: Plugins) -> Member:
+    """A finished run as one voice of an ensemble or a late fusion on the same data."""
+    found = find_run(workspace.runs, name, data.sha256)
+    recipe = check_recipe(found.resolved(), str(found.folder / "resolved.json"), plugins)
+    chain = restore(found, recipe, data, workspace, plugins)
+    return Member(
+        name=found.name,
+        identity=digest([found.resolved(), [read_json(path)["identity"] for path in found.stage_files(recipe)]]),
+        recommender=chain.strategy.recommender(final_objective(recipe, plugins)),
+        history_length=chain.strategy.history_length,
+    )
 
 
 def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interactions:
@@ -122,6 +140,9 @@ def build(recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plu
         cache=workspace.cache,
         device=device.name,
         data=training,
+        task=recipe.task,
+        like_at=data.like_at,
+        member=lambda name: load_member(name, data, workspace, plugins),
     )
     return System(assemble(recipe.choices, context, plugins), context, training, device)
 
@@ -159,7 +180,7 @@ def final_objective(recipe: Recipe, plugins: Plugins) -> str:
     if recipe.stages:
         return list(recipe.stages.values())[-1].objective
     strategy: StrategyComponent[Any, Any] = plugins.get("strategies", recipe.strategy.use)
-    return next(reversed(strategy.objectives), "")
+    return next(reversed(list(strategy.objectives)), "")
 
 
 def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
@@ -206,7 +227,7 @@ def keep(outcome: Outcome, recipe: Recipe, task: Task, answers: Mapping[str, Map
         folder / "report.txt",
         "\n\n".join(plain(table, split) for split, found in outcome.tables.items() for table in found) + "\n",
     )
-    stages = {name: read_json(outcome.run.stage(name) / "result" / "stage.json") for name in recipe.stages}
+    stages = {path.parent.parent.name: read_json(path) for path in outcome.run.stage_files(recipe)}
     write_json(
         folder / "metrics.json",
         {
@@ -214,6 +235,10 @@ def keep(outcome: Outcome, recipe: Recipe, task: Task, answers: Mapping[str, Map
             "system": outcome.system,
             "data": about(data),
             "seed": recipe.head.seed,
+            "answers": {
+                split: {name: task.distribution(found[split], data.of(split)) for name, found in answers.items()}
+                for split in EVALUATED
+            },
             **{split: [table.dump() for table in found] for split, found in outcome.tables.items()},
             "stages": stages,
         },

@@ -40,9 +40,11 @@ class Examples:
     histories: Histories
     targets: Tensor  # [B, C] int64
     labels: Tensor  # [B, C] float32, 1 = liked
+    ratings: Tensor | None = None  # [B, C] float32, where the data has them
 
     def to(self, device: str) -> Examples:
-        return Examples(self.histories.to(device), self.targets.to(device), self.labels.to(device))
+        ratings = None if self.ratings is None else self.ratings.to(device)
+        return Examples(self.histories.to(device), self.targets.to(device), self.labels.to(device), ratings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Rows:
     items: NDArray[np.int64]  # [rows], 1..n_items
     labels: NDArray[np.int64]  # [rows], 1 = liked
     times: NDArray[np.int64]  # [rows], seconds
+    ratings: NDArray[np.float32] | None = None  # [rows], where the data has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,10 @@ class Scored:
 
     users: NDArray[np.int64]
     labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
+    probabilities: NDArray[np.float64]  # of a like
+    ratings: NDArray[np.float32] | None = None  # where the data has them
+    expected: NDArray[np.float64] | None = None  # mean rating a model expects, if it answers in ratings
+    said: NDArray[np.float64] | None = None  # the rating it finds most likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,27 @@ class Lister(Protocol):
     def rank(self, histories: Histories, k: int, seen: Tensor) -> Tensor:
         """The best k items, best first, none of `seen` [B, S] (padded with 0) -> [B, k], 0 where there are fewer."""
         ...
+
+
+@runtime_checkable
+class Rater(Protocol):
+    """A recommender that answers in ratings."""
+
+    ratings: tuple[float, ...]  # A of them, ascending or not; empty: it answers yes or no after all
+
+    def rate(self, histories: Histories, candidates: Tensor) -> Tensor:
+        """[B, C] -> log-probabilities of the ratings [B, C, A]"""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A finished run, loaded, as a voice among others."""
+
+    name: str
+    identity: str  # hash of all that it depends on
+    recommender: Recommender
+    history_length: int
 
 
 class Scorer(Part, Recommender, Protocol):
@@ -280,6 +307,13 @@ class Strategy(Protocol):
     def fit(self, objective: str, data: TrainingData) -> None:
         """What an objective that learns from `all` does: a closed form, at one look."""
         ...
+
+
+@runtime_checkable
+class Dependent(Protocol):
+    """A strategy that is made of more than its recipe says, such as finished runs."""
+
+    depends_on: str  # hash of it
 
 
 class Metric(Protocol):

@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -57,6 +58,9 @@ class Run:
 
     def stage(self, name: str) -> Path:
         return self.folder / "stages" / name
+
+    def stage_files(self, recipe: Recipe) -> list[Path]:
+        return [self.stage(name) / "result" / "stage.json" for name in recipe.stages]
 
     def resolved(self) -> dict[str, Any]:
         return read_json(self.folder / "resolved.json")  # type: ignore[no-any-return]
@@ -124,21 +128,27 @@ def git_state() -> dict[str, Any] | None:
     return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
 
 
-def find_run(runs: Path, name: str | None) -> Run:
-    """A finished run by folder, by (part of) its name, or the latest."""
+def find_run(runs: Path, name: str | None, data_sha: str = "") -> Run:
+    """A finished run by folder, by its recipe's name, by a part of its own, or the latest; of those on some data only,
+    if its hash is given."""
     finished = sorted(runs.glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
+    if data_sha:
+        finished = [path for path in finished if read_json(path)["data"]["sha256"] == data_sha]
     if name is None:
         if not finished:
             raise RunError(f"there is no finished run in {runs}", hint="Run: srl run RECIPE")
         return Run(finished[-1].parent)
     if Path(name, "metrics.json").is_file():
         return Run(Path(name))
-    matching = [path.parent for path in finished if name in path.parent.name]
+    recipe = re.compile(rf"[\d-]{{11}}{re.escape(name)}-\w{{6}}")  # date, recipe, hash
+    matching = [path.parent for path in finished if recipe.fullmatch(path.parent.name)]
+    matching = matching or [path.parent for path in finished if name in path.parent.name]
     if len(matching) == 1:
         return Run(matching[0])
-    known = ", ".join(path.parent.name for path in finished[-5:]) or "none"
+    listed = matching if matching else [path.parent for path in finished]
+    known = ", ".join(folder.name for folder in listed[-5:]) or "none"
     what = "more than one run matches" if matching else "no finished run matches"
-    raise RunError(f"{what} {name!r}; finished runs in {runs}: {known}")
+    raise RunError(f"{what} {name!r}; finished runs{' on this data' if data_sha else ''} in {runs}: {known}")
 
 
 class LogWriter:

@@ -32,6 +32,7 @@ class Interactions:
     protocol: str
     task: Task
     history_rule: str
+    like_at: float
     sha256: str  # of the data, the protocol and the history rule
     rows: Rows  # [rows]
     splits: NDArray[np.int8]  # [rows] index into SPLITS
@@ -55,7 +56,10 @@ class Interactions:
         return np.flatnonzero(self.splits == SPLITS.index(split))
 
     def take(self, rows: Ints) -> Rows:
-        return Rows(self.rows.users[rows], self.rows.items[rows], self.rows.labels[rows], self.rows.times[rows])
+        ratings = None if self.rows.ratings is None else self.rows.ratings[rows]
+        return Rows(
+            self.rows.users[rows], self.rows.items[rows], self.rows.labels[rows], self.rows.times[rows], ratings
+        )
 
     def histories(self, rows: Ints, length: int) -> Histories:
         """What was known before each row, its last `length` likes: [B, T]."""
@@ -73,7 +77,8 @@ class Interactions:
         """The rows as questions with one candidate each: C = 1."""
         targets = torch.from_numpy(self.rows.items[rows])[:, None]
         labels = torch.from_numpy(self.rows.labels[rows]).float()[:, None]
-        return Examples(self.histories(rows, length), targets, labels)
+        ratings = None if self.rows.ratings is None else torch.from_numpy(self.rows.ratings[rows])[:, None]
+        return Examples(self.histories(rows, length), targets, labels, ratings)
 
     def popularity(self) -> Ints:
         """Likes of each item in train, [n_items + 1]."""
@@ -92,16 +97,18 @@ def load_interactions(
     task = task or TASKS[protocol][0]
     # Protocols that know one task only take every row as an event, whatever its rating.
     kept = "label = 1" if task == "next-item" and len(TASKS[protocol]) > 1 else "true"
+    split = script("protocol_" + protocol.replace("-", "_"))
     with connect() as connection:
         for name in ("interactions", "items"):
             connection.execute(
                 f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{quoted(str(folder / name))}.parquet')"
             )
         found = connection.execute(
-            f'SELECT "user", item, label, "timestamp", part FROM ({script("protocol_" + protocol.replace("-", "_"))}) '
+            f'SELECT "user", item, label, "timestamp", part, rating FROM ({split}) '
             f'WHERE part IS NOT NULL AND {kept} ORDER BY "user", "timestamp", line'
         ).fetchnumpy()
         texts = connection.execute("SELECT title FROM items ORDER BY item").fetchall()
+    rating = np.ma.filled(np.ma.asarray(found.pop("rating"), np.float32), np.nan)
     columns = {name: np.asarray(values).astype(np.int64) for name, values in found.items()}
     splits = columns["part"].astype(np.int8)
     if task == "next-item":
@@ -109,7 +116,8 @@ def load_interactions(
     _check_splits(card, protocol, task, splits, columns["label"])
     user_ids, users = np.unique(columns["user"], return_inverse=True)
     item_ids, items = np.unique(columns["item"], return_inverse=True)
-    rows = Rows(users + 1, items + 1, columns["label"], columns["timestamp"])
+    ratings = rating if card.rated and task == "like" else None
+    rows = Rows(users + 1, items + 1, columns["label"], columns["timestamp"], ratings)
     rule = history_rule or ("collm" if protocol != "temporal" else card.history)
     start, end = history_bounds(rows, strict=rule == "strict")
     return Interactions(
@@ -117,6 +125,7 @@ def load_interactions(
         protocol=protocol,
         task=task,
         history_rule=rule,
+        like_at=card.like_at,
         sha256=digest([card.sha256, protocol, rule, task]),
         rows=rows,
         splits=splits,

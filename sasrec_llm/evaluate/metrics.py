@@ -97,3 +97,21 @@ def yes(scored: Scored) -> float:
     """An untuned language model tends to say Yes to everything (the paper's figure 9)."""
     found = Confusion(scored)
     return _share(found.said, found.rows)
+
+
+def rmse(scored: Scored) -> float:
+    """Root of the mean squared error of the expected rating; of models that answer in ratings."""
+    if scored.ratings is None or scored.expected is None or not len(scored.labels):
+        return float("nan")
+    return float(np.sqrt(np.mean((scored.expected - scored.ratings) ** 2)))
+
+
+def macro_f1(scored: Scored) -> float:
+    """F1 of each rating that occurs or is said, unweighted mean; of models that answer in ratings."""
+    if scored.ratings is None or scored.said is None or not len(scored.labels):
+        return float("nan")
+    found = []
+    for rating in np.union1d(scored.ratings, scored.said):
+        said, true = scored.said == rating, scored.ratings == rating
+        found.append(2 * np.count_nonzero(said & true) / (np.count_nonzero(said) + np.count_nonzero(true)))
+    return float(np.mean(found))

@@ -19,12 +19,14 @@ def metrics() -> Iterable[MetricComponent]:
         ("recall", "share of likes that are predicted"),
         ("f1", "harmonic mean of precision and recall"),
         ("yes", "share of rows that are predicted to be likes"),
+        ("rmse", "root mean squared error of the expected rating, where answers are ratings"),
+        ("macro-f1", "mean over the ratings of their F1, where answers are ratings"),
     ):
         yield MetricComponent(
             name=name,
             summary=summary,
-            measure=f"sasrec_llm.evaluate.metrics:{name}",
-            larger_is_better=name != "logloss",
+            measure=f"sasrec_llm.evaluate.metrics:{name.replace('-', '_')}",
+            larger_is_better=name not in ("logloss", "rmse"),
         )
     for name, summary in (
         ("hr", "share of targets among the first {k}"),

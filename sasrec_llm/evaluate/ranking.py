@@ -80,6 +80,11 @@ class NextItemTask:
         history = data.histories(rows, int((data.end[rows] - data.start[rows]).max())).items.numpy()
         return {"repeats": int((history == data.rows.items[rows][:, None]).any(axis=1).sum())}
 
+    def distribution(self, answers: Ranking, rows: Ints) -> dict[str, list[int]]:
+        """How many rows have their target in which place, up to the last that is kept."""
+        places = np.arange(1, self.kept + 2) - 0.25
+        return {"rank": np.histogram(answers.ranks[np.isfinite(answers.ranks)], places)[0].tolist()}
+
     def columns(self, answers: Ranking, rows: Ints) -> dict[str, NDArray[Any]]:
         top = self.data.item_ids[answers.top]
         return {"rank": answers.ranks} | {f"top_{place + 1}": top[:, place] for place in range(top.shape[1])}

@@ -39,6 +39,10 @@ class Task(Protocol):
         """What a reader must know of the rows beside how many they are."""
         ...
 
+    def distribution(self, answers: Answers, rows: Ints) -> dict[str, list[int]]:
+        """The answers as counts, for a histogram."""
+        ...
+
     def columns(self, answers: Answers, rows: Ints) -> dict[str, NDArray[Any]]:
         """The answers as columns of a table."""
         ...

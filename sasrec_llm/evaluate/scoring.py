@@ -3,74 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
 from sasrec_llm.evaluate.metrics import uauc_users
-from sasrec_llm.interfaces import Metric, Recommender, Scored
+from sasrec_llm.interfaces import Metric, Rater, Recommender, Scored
 
 Logits = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Of each row: the logit of a like, and, of a model that answers in ratings, what it expects and says."""
+
+    logits: Logits
+    expected: Logits | None = None
+    said: Logits | None = None
+
+    def __getitem__(self, mask: NDArray[Any]) -> Answers:
+        return Answers(*(None if part is None else part[mask] for part in (self.logits, self.expected, self.said)))  # type: ignore[arg-type]
+
+
 class LikeTask:
-    """Will the user like it? An answer is a logit for each row."""
+    """Will the user like it?"""
 
     def __init__(self, data: Interactions, metrics: Mapping[str, Metric]) -> None:
         self.data = data
         self.metrics = metrics
 
+    @torch.inference_mode()
     def answer(
         self, recommender: Recommender, rows: Ints, *, history_length: int, device: Device, batch_size: int, who: str
-    ) -> Logits:
-        return score_rows(
-            recommender, self.data, rows, history_length=history_length, device=device, batch_size=batch_size, who=who
-        )
+    ) -> Answers:
+        """A score that is not a number is an error: NaN would win every ranking."""
+        rated = isinstance(recommender, Rater) and len(recommender.ratings) > 0
+        found: list[list[Tensor]] = [[], [], []]
+        for start in range(0, len(rows), batch_size):
+            batch = self.data.examples(rows[start : start + batch_size], history_length).to(device.name)
+            with device.precision():
+                found[0].append(recommender.score(batch.histories, batch.targets)[:, 0])
+                if rated:
+                    share = recommender.rate(batch.histories, batch.targets)[:, 0].float().exp()  # type: ignore[attr-defined]
+                    ratings = torch.tensor(recommender.ratings, device=share.device)  # type: ignore[attr-defined]
+                    found[1].append(share @ ratings)
+                    found[2].append(ratings[share.argmax(1)])
+        logits, expected, said = (torch.cat(part).double().cpu().numpy() if part else None for part in found)
+        logits = np.empty(0) if logits is None else logits
+        bad = ~np.isfinite(logits)
+        if bad.any():
+            raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {len(rows):,} rows a score that is not finite")
+        return Answers(logits, expected, said)
 
-    def figures(self, answers: Logits, rows: Ints) -> dict[str, float]:
-        users, labels = self.data.rows.users[rows], self.data.rows.labels[rows]
-        scored = Scored(users, labels, probability(answers))
+    def figures(self, answers: Answers, rows: Ints) -> dict[str, float]:
+        known = self.data.take(rows)
+        scored = Scored(
+            known.users, known.labels, probability(answers.logits), known.ratings, answers.expected, answers.said
+        )
         return {name: measure(scored) for name, measure in self.metrics.items()}
 
     def counts(self, rows: Ints) -> dict[str, int]:
         users = self.data.rows.users[rows]
         return {"uauc_users": uauc_users(Scored(users, self.data.rows.labels[rows], np.zeros(len(rows))))}
 
-    def columns(self, answers: Logits, rows: Ints) -> dict[str, NDArray[Any]]:
-        return {"label": self.data.rows.labels[rows], "logit": answers, "probability": probability(answers)}
+    def distribution(self, answers: Answers, rows: Ints) -> dict[str, list[int]]:
+        """How many likes and dislikes were given a probability in each tenth."""
+        labels, tenths = self.data.rows.labels[rows], np.linspace(0, 1, 11)
+        share = probability(answers.logits)
+        return {
+            name: np.histogram(share[labels == label], tenths)[0].tolist()
+            for name, label in (("like", 1), ("dislike", 0))
+        }
 
-    def from_columns(self, columns: Mapping[str, NDArray[Any]]) -> Logits:
-        return columns["logit"]
+    def columns(self, answers: Answers, rows: Ints) -> dict[str, NDArray[Any]]:
+        unknown = np.full(len(rows), np.nan)
+        return {
+            "label": self.data.rows.labels[rows],
+            "logit": answers.logits,
+            "probability": probability(answers.logits),
+            "expected": unknown if answers.expected is None else answers.expected,
+            "said": unknown if answers.said is None else answers.said,
+        }
 
-
-@torch.inference_mode()
-def score_rows(
-    recommender: Recommender,
-    data: Interactions,
-    rows: Ints,
-    *,
-    history_length: int,
-    device: Device,
-    batch_size: int,
-    who: str,
-) -> Logits:
-    """Logits [rows]. A score that is not a number is an error: NaN would win every ranking."""
-    found: list[Logits] = []
-    for start in range(0, len(rows), batch_size):
-        batch = data.examples(rows[start : start + batch_size], history_length).to(device.name)
-        with device.precision():
-            answer = recommender.score(batch.histories, batch.targets)
-        found.append(answer[:, 0].float().cpu().double().numpy())
-    logits: Logits = np.concatenate(found) if found else np.empty(0)
-    bad = ~np.isfinite(logits)
-    if bad.any():
-        raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {len(rows):,} rows a score that is not finite")
-    return logits
+    def from_columns(self, columns: Mapping[str, NDArray[Any]]) -> Answers:
+        expected, said = (None if np.isnan(columns[name]).any() else columns[name] for name in ("expected", "said"))
+        return Answers(columns["logit"], expected, said)
 
 
 def probability(logits: Logits) -> Logits:

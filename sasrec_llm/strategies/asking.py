@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from sasrec_llm.errors import ComponentError
+from sasrec_llm.components import BuildContext, Task
+from sasrec_llm.errors import ComponentError, UsageError
 from sasrec_llm.interfaces import (
     Aligner,
     Backbone,
@@ -18,8 +19,9 @@ from sasrec_llm.interfaces import (
     Sequences,
     TrainingData,
 )
-from sasrec_llm.strategies.learning import encoder_loss, fit_encoder, like_loss
+from sasrec_llm.strategies.learning import encoder_loss, fit_encoder
 from sasrec_llm.strategies.rerank import Reranked
+from sasrec_llm.strategies.settings import PromptSettings
 from sasrec_llm.strategies.yes_no import YesNo
 
 OF_ENCODER = ("like", "next-item", "fit")
@@ -33,6 +35,7 @@ class Asking:
         *,
         backbone: Backbone,
         asks: Mapping[str, YesNo],
+        task: Task,
         n_items: int,
         candidates: int,
         encoder: Scorer | None = None,
@@ -43,7 +46,9 @@ class Asking:
         self._parts: dict[str, Part | None] = {"encoder": encoder, "aligner": aligner, "lora": backbone.lora}
         self._asks = asks
         self._recommenders: dict[str, Recommender] = {
-            name: Reranked(retriever=encoder, scorer=ask, n=candidates, n_items=n_items) if encoder else ask
+            name: Reranked(retriever=encoder, scorer=ask, n=candidates, n_items=n_items)
+            if encoder and task == "next-item"
+            else ask
             for name, ask in asks.items()
         }
         titles = max(ask.prompts.titles for ask in asks.values())
@@ -65,8 +70,8 @@ class Asking:
             raise ComponentError(f"objective {objective!r} learns from rows")
         if objective == "mixed":
             words, slots = halves(batch)
-            return (like_loss(self._asks["text"], words) + like_loss(self._asks["hybrid"], slots)) / 2
-        return like_loss(self._asks[objective], batch)
+            return (self._asks["text"].loss(words) + self._asks["hybrid"].loss(slots)) / 2
+        return self._asks[objective].loss(batch)
 
     def fit(self, objective: str, data: TrainingData) -> None:
         fit_encoder(self._encoder(), data)
@@ -77,12 +82,25 @@ class Asking:
         return self.encoder
 
 
+def check_ratings(settings: PromptSettings, context: BuildContext) -> None:
+    """Answers in ratings need ratings to learn from and to be measured by."""
+    if settings.ratings and (context.data is None or context.data.rows().ratings is None):
+        raise UsageError(
+            f"strategy.answers asks for ratings, {settings.answers}; this data has none for the task {context.task!r}",
+            hint="Prepare it with a rating column (--rating NAME), or ask yes or no",
+        )
+    sides = {rating >= context.like_at for rating in settings.ratings}
+    if len(sides) == 1:
+        raise UsageError(f"strategy.answers needs ratings on both sides of {context.like_at:g}, where likes begin")
+
+
 def halves(batch: Examples) -> tuple[Examples, Examples]:
     """Two batches of half the rows; a single row is in both."""
     middle = max(len(batch.targets) // 2, 1)
 
     def part(rows: slice) -> Examples:
         history = Histories(*(getattr(batch.histories, name)[rows] for name in Histories.__slots__))
-        return Examples(history, batch.targets[rows], batch.labels[rows])
+        ratings = None if batch.ratings is None else batch.ratings[rows]
+        return Examples(history, batch.targets[rows], batch.labels[rows], ratings)
 
     return part(slice(0, middle)), part(slice(min(middle, len(batch.targets) - 1), None))

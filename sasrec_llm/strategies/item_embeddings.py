@@ -32,7 +32,7 @@ def reduce(vectors: Tensor, width: int, train: NDArray[np.int64]) -> Tensor:
     most = min(vectors.shape[1], len(train))
     if width > most:
         raise UsageError(
-            f"text vectors of {vectors.shape[1]} dimensions, of {len(train):,} items of train, cannot be reduced to {width}",
+            f"{len(train):,} text vectors of {vectors.shape[1]} dimensions cannot be reduced to {width}",
             hint=f"Ask for {most} at most",
         )
     known = vectors[torch.from_numpy(train - 1)].double().numpy()

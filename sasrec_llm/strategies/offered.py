@@ -9,6 +9,8 @@ from typing import Any
 from sasrec_llm.components import Objective, StrategyComponent
 from sasrec_llm.strategies.settings import (
     EncoderOnlySettings,
+    EnsembleSettings,
+    LateFusionSettings,
     LLM2SequentialSettings,
     LLMSeqSimSettings,
     TextPromptSettings,
@@ -108,4 +110,32 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         build="sasrec_llm.strategies.seq_sim:build",
         needs={"backbone": frozenset({"texts"})},
         objectives={},
+    )
+    yield StrategyComponent(
+        name="ensemble",
+        summary="finished runs, all with the same say: mean of scores or of ranks",
+        settings=EnsembleSettings,
+        build="sasrec_llm.strategies.ensemble:build",
+        objectives={
+            "fit": Objective(
+                summary="quantiles of the validation scores, for rank-mean of likes",
+                train=("ensemble",),
+                uses=("strategy",),
+                learns="all",
+            )
+        },
+    )
+    yield StrategyComponent(
+        name="late-fusion",
+        summary="finished runs and simple features, weighed by a model fitted on the validation rows",
+        settings=LateFusionSettings,
+        build="sasrec_llm.strategies.late_fusion:build",
+        objectives={
+            "fit": Objective(
+                summary="logistic regression or boosted trees on the validation rows",
+                train=("fusion",),
+                uses=("strategy",),
+                learns="all",
+            )
+        },
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sasrec_llm.components import Settings
 
@@ -20,11 +20,30 @@ class PromptSettings(Settings):
     titles: int = Field(10, ge=1, description="liked items named in the prompt, the latest")
     no_titles: str = Field("unknown", description="what stands for an empty history")
     max_tokens: int = Field(1024, ge=32, description="longest prompt; the oldest titles are dropped first")
-    answers: tuple[str, str] = Field((" Yes", " No"), description="the two answers, as they follow the prompt")
+    answers: list[str] = Field(
+        [" Yes", " No"], min_length=2, description="yes and no, as they follow the prompt; or more: ratings, as numbers"
+    )
     candidates: int = Field(20, ge=1, description="items of the encoder's ranking that the language model reranks")
     probability: Literal["softmax", "yes-only"] = Field(
         "softmax", description="softmax over the two answers, or sigmoid of the first answer's logit alone"
     )
+
+    @property
+    def ratings(self) -> tuple[float, ...]:
+        """What each answer stands for; nothing for yes and no."""
+        return tuple(float(answer) for answer in self.answers) if len(self.answers) > 2 else ()
+
+    @model_validator(mode="after")
+    def _more_than_two_are_numbers(self) -> PromptSettings:
+        try:
+            ratings = self.ratings
+        except ValueError:
+            raise ValueError(
+                f"more than two answers must be numbers, such as ' 1' to ' 5' (got {self.answers})"
+            ) from None
+        if ratings and self.probability == "yes-only":
+            raise ValueError("probability yes-only is for yes and no")
+        return self
 
 
 class TextPromptSettings(PromptSettings):
@@ -56,3 +75,25 @@ class LLMSeqSimSettings(Settings):
     similarity: Literal["cosine", "dot"] = "cosine"
     pca: int | None = Field(None, ge=1, description="dimensions the embeddings are reduced to; default: as they are")
     max_length: int = Field(50, ge=1, description="items of the session that count, the latest")
+
+
+class EnsembleSettings(Settings):
+    """Finished runs, all with the same say."""
+
+    runs: list[str] = Field(min_length=2, description="folders or names of finished runs on the same data")
+    combine: Literal["mean", "rank-mean"] = Field(
+        "mean",
+        description="mean of probabilities (like) or of standardised scores (next-item); or of ranks: among the "
+        "validation rows (like) or the catalogue (next-item)",
+    )
+
+
+class LateFusionSettings(Settings):
+    """Finished runs and simple features, weighed by a model fitted on the validation rows."""
+
+    runs: list[str] = Field(min_length=1, description="folders or names of finished runs on the same data")
+    model: Literal["logistic", "boosting"] = "logistic"
+    features: list[Literal["item-count", "history-length", "item-age"]] = Field(
+        ["item-count", "history-length", "item-age"], description="what is weighed beside the runs' scores"
+    )
+    candidates: int = Field(100, ge=1, description="items of the runs' mean ranking that are ranked anew (next-item)")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import UsageError
 from sasrec_llm.interfaces import Examples, TrainingData
-from sasrec_llm.strategies.asking import Asking
+from sasrec_llm.strategies.asking import Asking, check_ratings
 from sasrec_llm.strategies.prompts import Prompts
 from sasrec_llm.strategies.settings import TextPromptSettings
 from sasrec_llm.strategies.yes_no import YesNo
@@ -17,6 +18,8 @@ def build(settings: TextPromptSettings, context: BuildContext) -> Asking:
     backbone = context.backbone
     if backbone is None:
         raise ValueError("text-prompt needs a backbone")
+
+    check_ratings(settings, context)
 
     def prompts(before: list[int]) -> Prompts:
         return Prompts(
@@ -33,11 +36,18 @@ def build(settings: TextPromptSettings, context: BuildContext) -> Asking:
             raise ValueError("shots are taken from the train rows, and there are none")
         shots = choose_shots(context.data, settings.shots, settings.titles, context.seed)
         separator = backbone.tokenizer.pieces(["\n\n"])[0]
-        asked = prompts(solved(asked, shots, separator))
-    ask = YesNo(backbone=backbone, prompts=asked, yes_only=settings.probability == "yes-only")
+        asked = prompts(solved(asked, shots, separator, settings.ratings))
+    ask = YesNo(
+        backbone=backbone,
+        prompts=asked,
+        yes_only=settings.probability == "yes-only",
+        ratings=settings.ratings,
+        like_at=context.like_at,
+    )
     return Asking(
         backbone=backbone,
         asks={"text": ask},
+        task=context.task,
         n_items=context.n_items,
         candidates=settings.candidates,
         encoder=context.encoder,
@@ -58,12 +68,15 @@ def choose_shots(data: TrainingData, count: int, titles: int, seed: int) -> Exam
     return data.examples("train", np.array(turns), titles)
 
 
-def solved(prompts: Prompts, shots: Examples, separator: list[int]) -> list[int]:
+def solved(prompts: Prompts, shots: Examples, separator: list[int], ratings: tuple[float, ...]) -> list[int]:
     """The shots as prompts with their answers, one after the other; only the first has the beginning-of-text token."""
     batch = prompts.render(shots.histories.last(prompts.titles), shots.targets[:, 0])
+    rated: list[int] = []
+    if ratings and shots.ratings is not None:
+        rated = (shots.ratings - torch.tensor(ratings)).abs().argmin(1).tolist()
     tokens: list[int] = []
     for row, liked in enumerate(shots.labels[:, 0].bool().tolist()):
         prompt = batch.tokens[row, : batch.lengths[row]].tolist()
-        answer = prompts.answer_tokens[0 if liked else 1]
+        answer = prompts.answer_tokens[rated[row] if rated else 0 if liked else 1]
         tokens += (prompt if not tokens else prompt[prompts.bos_length :]) + answer + separator
     return tokens

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.interfaces import Encoder
-from sasrec_llm.strategies.asking import Asking
+from sasrec_llm.strategies.asking import Asking, check_ratings
 from sasrec_llm.strategies.prompts import Prompts
 from sasrec_llm.strategies.settings import TokenMappingSettings
 from sasrec_llm.strategies.yes_no import HybridYesNo, YesNo
@@ -27,7 +27,9 @@ def build(settings: TokenMappingSettings, context: BuildContext) -> Asking:
             history_slots=settings.history_slots,
         )
 
+    check_ratings(settings, context)
     yes_only = settings.probability == "yes-only"
+    answers: dict[str, Any] = {"ratings": settings.ratings, "like_at": context.like_at}
     with_slots = prompts(aligner.tokens)
 
     def hybrid(zero: bool) -> HybridYesNo:
@@ -39,15 +41,17 @@ def build(settings: TokenMappingSettings, context: BuildContext) -> Asking:
             aligner=aligner,
             history_slots=settings.history_slots,
             zero=zero,
+            **answers,
         )
 
     return Asking(
         backbone=backbone,
         asks={
-            "text": YesNo(backbone=backbone, prompts=prompts(0), yes_only=yes_only),
+            "text": YesNo(backbone=backbone, prompts=prompts(0), yes_only=yes_only, **answers),
             "hybrid": hybrid(zero=False),
             "hybrid:zero-slots": hybrid(zero=True),
         },
+        task=context.task,
         n_items=context.n_items,
         candidates=settings.candidates,
         encoder=encoder,

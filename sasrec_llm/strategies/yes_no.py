@@ -1,4 +1,4 @@
-"""Asking a language model whether a user would enjoy an item."""
+"""Asking a language model whether a user would enjoy an item, or how they would rate it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,54 @@ from collections.abc import Mapping
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec_llm.interfaces import Aligner, Backbone, Encoder, Histories, StatefulEncoder
+from sasrec_llm.interfaces import Aligner, Backbone, Encoder, Examples, Histories, StatefulEncoder
+from sasrec_llm.strategies.learning import like_loss
 from sasrec_llm.strategies.prompts import Prompts
 
 
 class YesNo:
-    """score = logit(Yes) - logit(No), whose sigmoid is the softmax over the two (eq. 12)."""
+    """score = logit(Yes) - logit(No), whose sigmoid is the softmax over the two (eq. 12).
 
-    def __init__(self, *, backbone: Backbone, prompts: Prompts, yes_only: bool) -> None:
+    With `ratings`, one for each answer: score = log P(r >= like_at) - log P(r < like_at), P = softmax over all answers.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        prompts: Prompts,
+        yes_only: bool,
+        ratings: tuple[float, ...] = (),
+        like_at: float = 4.0,
+    ) -> None:
         self.backbone = backbone
         self.prompts = prompts
         self.yes_only = yes_only  # as the reference code: sigmoid(logit(Yes))
+        self.ratings = ratings
+        self.like_at = like_at
 
     def score(self, histories: Histories, candidates: Tensor) -> Tensor:
         """One prompt per candidate: [B, C] -> [B, C]."""
+        if self.ratings:
+            logits = self.rate(histories, candidates)
+            likes = torch.tensor([rating >= self.like_at for rating in self.ratings], device=logits.device)
+            return torch.logsumexp(logits[..., likes], -1) - torch.logsumexp(logits[..., ~likes], -1)
         yes, no = self.answer_logits(histories, candidates).unbind(-1)
         return yes if self.yes_only else yes - no
+
+    def rate(self, histories: Histories, candidates: Tensor) -> Tensor:
+        return torch.log_softmax(self.answer_logits(histories, candidates), dim=-1)
+
+    def loss(self, batch: Examples) -> Tensor:
+        """Cross-entropy of the answers: of the nearest rating, or of yes and no (eq. 14)."""
+        if not self.ratings or batch.ratings is None:
+            return like_loss(self, batch)
+        ratings = torch.tensor(self.ratings, device=batch.ratings.device)
+        right = (batch.ratings[..., None] - ratings).abs().argmin(-1)  # [B, C]
+        return F.nll_loss(self.rate(batch.histories, batch.targets).flatten(0, 1), right.flatten())
 
     def answer_logits(self, histories: Histories, candidates: Tensor) -> Tensor:
         """-> [B, C, answers]"""
@@ -58,11 +88,13 @@ class HybridYesNo(YesNo):
         yes_only: bool,
         encoder: Encoder,
         aligner: Aligner,
+        ratings: tuple[float, ...] = (),
+        like_at: float = 4.0,
         history_slots: bool = False,
         zero: bool = False,
     ) -> None:
         """`zero`: the slots stay, what the encoder knows is taken out of them (an ablation)."""
-        super().__init__(backbone=backbone, prompts=prompts, yes_only=yes_only)
+        super().__init__(backbone=backbone, prompts=prompts, yes_only=yes_only, ratings=ratings, like_at=like_at)
         self.encoder = encoder
         self.aligner = aligner
         self.history_slots = history_slots
@@ -77,7 +109,7 @@ class HybridYesNo(YesNo):
         if self.history_slots:
             titles = histories.last(self.prompts.titles)
             missing = self.prompts.titles - titles.shape[1]
-            soft["history"] = self._items(torch.nn.functional.pad(titles, (missing, 0))).repeat_interleave(count, dim=0)
+            soft["history"] = self._items(F.pad(titles, (missing, 0))).repeat_interleave(count, dim=0)
         return {field: torch.zeros_like(vectors) for field, vectors in soft.items()} if self.zero else soft
 
     def _user(self, histories: Histories) -> Tensor:

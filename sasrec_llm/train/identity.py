@@ -17,10 +17,17 @@ SECTION_OF = {"encoder": "encoder", "aligner": "aligner", "lora": "backbone"}  #
 
 
 def stage_identity(
-    name: str, recipe: Recipe, data: Interactions, device: Device, plugins: Plugins, origin: Mapping[str, str]
+    name: str,
+    recipe: Recipe,
+    data: Interactions,
+    device: Device,
+    plugins: Plugins,
+    origin: Mapping[str, str],
+    depends_on: str = "",
 ) -> str:
     """Hash of the stage's settings, the sections its objective uses and who offers them, what the parts it starts from
-    hold (`origin`: part -> identity of the stage that trained it), data, seed, device and versions."""
+    hold (`origin`: part -> identity of the stage that trained it), what the strategy depends on beside the recipe,
+    data, seed, device and versions."""
     stage = recipe.stages[name]
     strategy: StrategyComponent[Any, Any] = plugins.get("strategies", recipe.strategy.use)
     sections = strategy.objectives[stage.objective].uses
@@ -31,6 +38,7 @@ def stage_identity(
             {section: recipe.choices[section].dump() for section in sections},
             [plugins.offers(SECTIONS[section])[recipe.choices[section].use][1].owner for section in sections],
             {part: origin.get(part, "new") for part in strategy.parts if SECTION_OF.get(part, "strategy") in sections},
+            depends_on,
             data.sha256,
             recipe.head.seed,
             [device.name, device.half],

@@ -23,7 +23,7 @@ from sasrec_llm.devices import Device
 from sasrec_llm.durable import new_folder, read_json, verify, write_json
 from sasrec_llm.errors import DamagedError, RunError, UsageError
 from sasrec_llm.evaluate.results import Answers, Task, load_predictions, save_predictions
-from sasrec_llm.interfaces import Part, Recommender, StageInfo, Strategy
+from sasrec_llm.interfaces import Dependent, Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage
 from sasrec_llm.train.identity import about_part, stage_identity
@@ -90,7 +90,8 @@ class Chain:
     def _stage(self, position: int, name: str, stage: Stage) -> dict[str, Answers]:
         parts = self.strategy.parts()
         self._load(stage)
-        identity = stage_identity(name, self.recipe, self.data, self.device, self.plugins, self._origin)
+        depends_on = self.strategy.depends_on if isinstance(self.strategy, Dependent) else ""
+        identity = stage_identity(name, self.recipe, self.data, self.device, self.plugins, self._origin, depends_on)
         batches = self._batches(stage)
         info = self._info(position, name, stage, parts, batches)
         result = self.folder / name / "result"
