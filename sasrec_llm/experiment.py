@@ -87,7 +87,8 @@ def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interac
             hint = f"Run: srl data prepare {name}" + ("" if sources[name][0].url else " --from PATH")
             raise DataError(f"{name} is not prepared", hint=hint)
         prepare(sources[name][0], given=None, folder=folder, cache=workspace.cache)
-    return load_interactions(folder, recipe.data.protocol, recipe.data.history)
+    data = recipe.data
+    return load_interactions(folder, data.protocol, data.history, data.text, data.text_length)
 
 
 @dataclass(frozen=True, slots=True)

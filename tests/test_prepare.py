@@ -28,7 +28,7 @@ LINES = [f"u{i % 7},i{i % 11},{1 + i % 5},{1_000_000_000 + 60 * i},Film {i % 11}
 
 def own(path: Path, folder: Path = Path("data/own"), threads: int | None = None, **options: object) -> Card:
     return prepare(
-        own_source("own"),
+        own_source(OwnData(name="own"), path),
         given=path,
         folder=folder,
         cache=Path("cache"),
@@ -215,7 +215,7 @@ def test_damage_is_found_before_use() -> None:
 
 
 def source(**changes: object) -> Source:
-    found = {"name": "ml-1m", "summary": "s", "licence": "l", "read": "sasrec_llm.data.readers:read_ml_1m"}
+    found = {"name": "ml-1m", "summary": "s", "licence": "l", "read": "sasrec_llm.data.movielens:read_ml_1m"}
     return Source(**(found | changes))  # type: ignore[arg-type]
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sasrec_llm.data.card import Card, read_card
+from sasrec_llm.data.card import Card, read_card, refuse_untimed
 from sasrec_llm.data.database import connect, quoted, script
+from sasrec_llm.data.texts import read_texts
 from sasrec_llm.durable import digest, verify
 from sasrec_llm.errors import DataError
 from sasrec_llm.interfaces import Examples, Histories, Rows
@@ -29,12 +30,12 @@ class Interactions:
     name: str
     protocol: str
     history_rule: str
-    sha256: str  # of the data, the protocol and the history rule
+    sha256: str  # of the data, the protocol, the history rule and what is said of items
     rows: Rows  # [rows]
     splits: NDArray[np.int8]  # [rows] index into SPLITS
     user_ids: Ints  # [n_users + 1] id in the prepared dataset
     item_ids: Ints  # [n_items + 1]
-    titles: tuple[str, ...]  # of item 1 first
+    titles: tuple[str, ...]  # what is said of an item; item 1 first
     liked: Ints  # [likes] items
     start: Ints  # [rows]
     end: Ints  # [rows]
@@ -72,9 +73,12 @@ class Interactions:
         return Examples(self.histories(rows, length), targets, labels)
 
 
-def load_interactions(folder: Path, protocol: str, history_rule: str | None = None) -> Interactions:
+def load_interactions(
+    folder: Path, protocol: str, history_rule: str | None = None, text: str = "{title}", text_length: int = 300
+) -> Interactions:
     """Read a prepared dataset, split it, and keep of users and items only those the protocol has rows of."""
     card = read_card(folder)
+    refuse_untimed(card, protocol)
     verify(folder)
     with connect() as connection:
         for name in ("interactions", "items"):
@@ -85,7 +89,7 @@ def load_interactions(folder: Path, protocol: str, history_rule: str | None = No
             f'SELECT "user", item, label, "timestamp", part FROM ({script("protocol_" + protocol)}) '
             'WHERE part IS NOT NULL ORDER BY "user", "timestamp", line'
         ).fetchnumpy()
-        texts = connection.execute("SELECT title FROM items ORDER BY item").fetchall()
+        texts = read_texts(connection, text, text_length)
     columns = {name: np.asarray(values).astype(np.int64) for name, values in found.items()}
     splits = columns["part"].astype(np.int8)
     _check_splits(card, protocol, splits, columns["label"])
@@ -98,12 +102,12 @@ def load_interactions(folder: Path, protocol: str, history_rule: str | None = No
         name=card.name,
         protocol=protocol,
         history_rule=rule,
-        sha256=digest([card.sha256, protocol, rule]),
+        sha256=digest([card.sha256, protocol, rule, text, text_length]),
         rows=rows,
         splits=splits,
         user_ids=np.concatenate([[0], user_ids]),
         item_ids=np.concatenate([[0], item_ids]),
-        titles=tuple(texts[item - 1][0] for item in item_ids),
+        titles=tuple(texts[item - 1] for item in item_ids),
         liked=rows.items[rows.labels == 1],
         start=start,
         end=end,
