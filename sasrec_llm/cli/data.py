@@ -87,7 +87,8 @@ def prepare_(
         source, own = sources[what][0], _own(options)
     else:
         own = _own(options, path, from_)
-        source, from_ = own_source(own, path), Path(own.interactions or what)
+        source = own_source(own.name or path.name.split(".")[0].lower(), own.summary, own.licence)
+        from_ = Path(own.interactions or what)
     _check_options(source, options)
     folder = workspace.data / (own.name or _named(source, own, from_))
     card = prepare(source, given=from_, folder=folder, cache=workspace.cache, own=own, threads=threads)
@@ -143,16 +144,11 @@ def _named(source: Source, own: Any, given: Path | None) -> str:
     return plan.name
 
 
-def own_source(own: Any, path: Path) -> Source:
+def own_source(name: str, summary: str = "own data", licence: str = "yours") -> Source:
     from sasrec_llm.data.own import AMAZON_ONLY, OWN_ONLY
 
-    return Source(
-        name=own.name or path.name.split(".")[0].lower(),
-        summary=own.summary,
-        licence=own.licence,
-        read="sasrec_llm.data.readers:read_own",
-        options=OWN_ONLY - AMAZON_ONLY,
-    )
+    read = "sasrec_llm.data.readers:read_own"
+    return Source(name=name, summary=summary, licence=licence, read=read, options=OWN_ONLY - AMAZON_ONLY)
 
 
 @app.command("list")

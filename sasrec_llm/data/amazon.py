@@ -59,7 +59,7 @@ def find_reviews(given: Path, category: str | None) -> tuple[Path, str]:
     what = f"of category {category!r} " if category else ""
     if fits:
         listed = ", ".join(path.name for path, _ in fits)
-        raise DataError(f"{given} holds several review files {what}: {listed}", hint="Give the file: --from FILE")
+        raise DataError(f"{given} holds several review files: {listed}", hint="Give the file: --from FILE")
     others = f"; it holds {', '.join(sorted({name for _, name in found}))}" if found else ""
     raise DataError(
         f"{given} holds no review file {what}such as reviews_Beauty_5.json.gz, Beauty.json.gz, All_Beauty.jsonl.gz or "
@@ -70,8 +70,8 @@ def find_reviews(given: Path, category: str | None) -> tuple[Path, str]:
 def read(connection: Any, given: Path, own: OwnData | None) -> None:
     path, category = find_reviews(given, own.category if own else None)
     if ".csv" in path.suffixes:
-        names = {"user": "user", "item": "item", "rating": "rating", "timestamp": "timestamp"}
-        read_delimited(connection, "raw_interactions", path, names, "delim = ','")
+        columns = {"user": "user", "item": "item", "rating": "rating", "timestamp": "timestamp"}
+        read_delimited(connection, "raw_interactions", path, columns, "delim = ','")
     else:
         read_lines(connection, "amazon_interactions", path, dict.fromkeys(REVIEW_FIELDS, "VARCHAR"))
         connection.execute(
@@ -80,7 +80,8 @@ def read(connection: Any, given: Path, own: OwnData | None) -> None:
             'coalesce("unixReviewTime", "timestamp") AS "timestamp" FROM amazon_interactions'
         )
         connection.execute("DROP TABLE amazon_interactions")
-    about = [found for found in sorted(path.parent.glob(f"meta_{category}.json*")) if found.is_file()]
+    names = re.compile(rf"meta_{category}\.jsonl?(\.gz)?")
+    about = [found for found in sorted(path.parent.iterdir()) if names.fullmatch(found.name)]
     if not about:
         connection.execute("CREATE TABLE raw_items (line BIGINT, item VARCHAR, title VARCHAR)")
         return

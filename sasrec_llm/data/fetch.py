@@ -42,7 +42,7 @@ def locate(source: Source, given: Path | None, cache: Path, scratch: Path, own: 
             raise DataError(f"{source.name} cannot be downloaded", hint=f"srl data prepare {source.name} --from PATH")
         given, _ = download(source.name, source.url, source.sha256, cache)
     if not given.exists():
-        raise DataError(f"there is no {given}")
+        raise DataError(f"there is no {given}", hint="Say where the files are: --from PATH")
     if given.suffix == ".zip":
         unpack(given, scratch)
         return Located(scratch)

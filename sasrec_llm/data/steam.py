@@ -44,7 +44,8 @@ def read(connection: Any, folder: Path, _: OwnData | None) -> None:
 def _find(folder: Path, name: str) -> Path:
     """The file, plain or gzipped, in the folder or in one folder below it."""
     folder = folder.parent if folder.is_file() else folder
-    found = [path for path in sorted([*folder.glob(f"{name}*"), *folder.glob(f"*/{name}*")]) if path.is_file()]
+    names = (name, f"{name}.gz")
+    found = [path for path in sorted([*folder.iterdir(), *folder.glob("*/*")]) if path.name in names]
     if not found:
         raise DataError(f"{folder} holds no {name}.gz", hint="Give the folder with both files: --from FOLDER")
     return found[0]
