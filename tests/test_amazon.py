@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +225,35 @@ def test_downloads_are_trusted_once_and_held_to_it(
     assert run(builtins, None, category="Beauty", release="2014").downloads == card.downloads, "mended"
     with pytest.raises(StorageError, match="cannot download"):
         run(builtins, None, category="Nonsense", release="2014")
+
+
+class CutOff(BaseHTTPRequestHandler):
+    """A server that promises more than it sends."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(gzip.compress(b"x"))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_is_no_whole_file_is_not_trusted(builtins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
+    with HTTPServer(("127.0.0.1", 0), CutOff) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/reviews_{{0}}_5.json.gz"
+        monkeypatch.setitem(amazon.RELEASES, "2014", (url, url))
+        with pytest.raises(StorageError, match="cut off after 21 of 1,000 bytes"):
+            run(builtins, None, category="Beauty", release="2014")
+        server.shutdown()
+    page = write("page.json.gz", reviews())
+    page.write_text("<html>Please fill in this form")
+    monkeypatch.setitem(amazon.RELEASES, "2014", (page.resolve().as_uri(),) * 2)
+    with pytest.raises(StorageError, match="what came is no gzip file"):
+        run(builtins, None, category="Beauty", release="2014")
+    assert not [path for path in Path("cache").rglob("*") if path.is_file()]
 
 
 def test_steam_has_no_ratings(builtins: Plugins) -> None:

@@ -7,11 +7,11 @@ import logging
 import os
 import shutil
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from sasrec_llm.components import Plan, Source, resolve
 from sasrec_llm.data.own import OwnData
@@ -68,9 +68,11 @@ def download(name: str, url: str, expected: str, cache: Path) -> tuple[Path, str
         try:
             with urllib.request.urlopen(url, timeout=60) as stream:
                 shutil.copyfileobj(stream, draft)
+                size = stream.headers.get("Content-Length")
+            _check_whole(draft, url, size)
         except BaseException as error:  # also when interrupted
             Path(draft.name).unlink(missing_ok=True)
-            if not isinstance(error, (urllib.error.URLError, http.client.HTTPException, OSError)):
+            if not isinstance(error, (http.client.HTTPException, OSError)):
                 raise
             raise StorageError(
                 f"cannot download {url}: {error}",
@@ -87,6 +89,16 @@ def download(name: str, url: str, expected: str, cache: Path) -> tuple[Path, str
         log.warning("%s has no published checksum; what came has SHA-256 %s and will be held to it", url, found)
     os.replace(draft.name, path)
     return path, found
+
+
+def _check_whole(draft: IO[bytes], url: str, size: str | None) -> None:
+    """What no checksum guards must at least have the promised length and be of the promised kind."""
+    if size is not None and draft.tell() != int(size):
+        raise OSError(f"cut off after {draft.tell():,} of {int(size):,} bytes")
+    draft.flush()
+    with Path(draft.name).open("rb") as written:
+        if url.endswith(".gz") and written.read(2) != b"\x1f\x8b":
+            raise OSError("what came is no gzip file")
 
 
 def unpack(archive: Path, folder: Path) -> None:
