@@ -135,12 +135,21 @@ class MetricComponent:
         _checked(self.name, self.summary)
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which of a source's datasets is meant: its name, and the files to download, none of a known checksum."""
+
+    name: str
+    urls: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A dataset `srl data prepare` can read.
 
     `read(connection, folder_or_file, options)` fills two DuckDB tables with text columns:
-    raw_interactions(line, user, item, rating, timestamp [, label, split]) and raw_items(item, title).
+    raw_interactions(line, user, item, timestamp [, rating, label, split]) and
+    raw_items(line, item [, title, brand, category, description]).
     """
 
     name: str
@@ -149,6 +158,8 @@ class Source:
     read: str | Callable[..., None]
     url: str = ""
     sha256: str = ""
+    plan: str | Callable[..., Plan] | None = None  # plan(options, folder or file or None), for more than one dataset
+    options: frozenset[str] = frozenset()  # of the keys for own data, those that `read` or `plan` looks at
     generated: bool = False  # `read` is given an empty folder to write into
     like_at: float = 4.0
     history: str = "strict"  # whether a liked item of the same second belongs to the history

@@ -116,7 +116,10 @@ def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interac
             hint = f"Run: srl data prepare {name}" + ("" if sources[name][0].url else " --from PATH")
             raise DataError(f"{name} is not prepared", hint=hint)
         prepare(sources[name][0], given=None, folder=folder, cache=workspace.cache)
-    return load_interactions(folder, recipe.data.protocol, recipe.data.history, recipe.task)
+    data = recipe.data
+    return load_interactions(
+        folder, data.protocol, data.history, task=recipe.task, text=data.text, text_length=data.text_length
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from sasrec_llm.components import Settings, Task
 
@@ -24,6 +25,8 @@ Subset = Literal[
 LIKE_METRICS = ("auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1", "yes")
 NEXT_METRICS = ("hr@10", "ndcg@10", "mrr@10", "hr@20", "ndcg@20", "coverage@20", "novelty@20", "serendipity@20")
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
+TEXT_FIELDS = ("title", "brand", "category", "description")  # what may be known of an item
+TEXT_FIELD = re.compile(r"\{(\w+)\}")
 TABLES = ("data", *SECTIONS, "stages", "evaluate")
 
 
@@ -38,6 +41,22 @@ class Data(Settings):
     history: HistoryRule | None = Field(
         None, description="collm: all earlier likes, also of the same second; strict: earlier seconds only"
     )
+    text: str = Field(
+        "{title}",
+        description="what is said of an item, of title, brand, category, description; a part in [[...]] is left out "
+        "where a field in it is missing",
+    )
+    text_length: int = Field(300, ge=1, description="characters of an item's text; what is longer is cut at a word")
+
+    @field_validator("text")
+    @classmethod
+    def _names_fields(cls, text: str) -> str:
+        named = TEXT_FIELD.findall(text)
+        unknown = [name for name in named if name not in TEXT_FIELDS]
+        if unknown or not named:
+            what = f"has no field {{{unknown[0]}}}" if unknown else "names no field"
+            raise ValueError(f"{what}; there are {', '.join(f'{{{name}}}' for name in TEXT_FIELDS)}")
+        return text
 
 
 class Stage(Settings):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from sasrec_llm.cli.data import own_source
+from sasrec_llm.cli.app import app
+from sasrec_llm.cli.data import described, own_source
 from sasrec_llm.components import Source
 from sasrec_llm.data import demo as demo_data
 from sasrec_llm.data.card import Card, read_card
@@ -21,6 +23,7 @@ from sasrec_llm.data.own import OwnData, read_own_toml
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.errors import DamagedError, DataError, RecipeError, StorageError, UnsafeError
 from sasrec_llm.plugins import Plugins
+from tests.conftest import ROOT
 
 HEADER = "user,item,rating,timestamp,title"
 LINES = [f"u{i % 7},i{i % 11},{1 + i % 5},{1_000_000_000 + 60 * i},Film {i % 11}" for i in range(100)]
@@ -175,9 +178,62 @@ def test_a_toml_can_describe_own_data(tmp_path: Path) -> None:
     (tmp_path / "sub" / "shop.toml").write_text('interactions = "sales.csv"\nuser = "who"\nlike_at = 3')
     found = read_own_toml(tmp_path / "sub" / "shop.toml")
     assert (found.name, found.interactions, found.like_at) == ("shop", str(tmp_path / "sub" / "sales.csv"), 3)
+    assert read_own_toml(tmp_path / "sub" / "shop.toml", Path("/else")).interactions == "/else/sales.csv"
     (tmp_path / "bad.toml").write_text('interactionz = "sales.csv"')
     with pytest.raises(RecipeError, match=r"unknown key \(did you mean 'interactions'\?\)"):
         read_own_toml(tmp_path / "bad.toml")
+
+
+def test_rows_can_be_ordered_by_position() -> None:
+    from sasrec_llm.data.interactions import load_interactions
+
+    lines = [f"u{i % 3},i{i % 7},{30 - i}" for i in range(30)]
+    card = own(write("own.csv", [*lines, "u1,i1,", "u1,i1,x", "u1,i1,-1"], "user,item,pos"), order="pos", max_bad=0.2)
+    assert card.quarantine == {"no position": 1, "position is not a number from 0 on": 2}
+    assert (card.kept, card.timed, card.protocols) == (30, False, {})
+    assert dict(card.lines())["users"].startswith("3 · items 7 · ordered by position, no times")
+    found = rows(Path("data/own"), "interactions")
+    assert [row[4] for row in found] == sorted((30 - i for i in range(30)), key=lambda pos: ((30 - pos) % 3, pos))
+    for protocol in ("temporal", "collm", "session"):
+        with pytest.raises(DataError, match="splits by time, and own has none") as caught:
+            load_interactions(Path("data/own"), protocol)
+        assert "leave-one-out" in caught.value.hint
+    with pytest.raises(DataError, match="need times"):
+        own(Path("own.csv"), order="pos", since="2020-01-01", max_bad=1)
+    with pytest.raises(DataError, match="not by both"):
+        own(Path("own.csv"), order="pos", time="pos")
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "span"),
+    [
+        ("beauty", (198_502, 22_363, 12_101, 7), "2002-06-12 to 2014-07-23"),
+        ("books", (136_864, 14_583, 6_343, 1), "ordered by position, no times"),
+    ],
+)
+def test_the_prepared_forms_are_described_by_a_toml(
+    shared: Path, name: str, counts: tuple[int, ...], span: str
+) -> None:
+    for what in (name, str(ROOT / "recipes" / "data" / f"{name}.toml")):
+        done = CliRunner().invoke(app, ["data", "prepare", what, "--from", str(shared / name)])
+        assert done.exit_code == 0, done.output
+        card = read_card(Path("data") / name)
+        assert (card.read, card.kept, card.merged, card.quarantined) == (counts[0], counts[0], 0, 0)
+        assert (card.kept, card.users, card.items, card.untitled) == counts
+        assert (card.span, card.rated, card.liked_share) == (span, False, 1.0)
+    titles = [str(row[2]) for row in rows(Path("data") / name, "items")]
+    assert not any("&amp;" in title or "  " in title for title in titles)
+
+
+def test_tomls_of_datasets_are_no_recipes() -> None:
+    listed = CliRunner().invoke(app, ["recipes", "list", "--json"]).output
+    assert "quickstart.toml" in listed
+    assert "beauty.toml" not in listed
+    assert set(described()) == {"beauty", "books"}
+    assert '"beauty"' in CliRunner().invoke(app, ["data", "list", "--json"]).output
+    with pytest.raises(DataError, match=r"there is no .*interactions\.tsv") as caught:
+        CliRunner().invoke(app, ["data", "prepare", "beauty"], catch_exceptions=False)
+    assert "--from" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -215,7 +271,7 @@ def test_damage_is_found_before_use() -> None:
 
 
 def source(**changes: object) -> Source:
-    found = {"name": "ml-1m", "summary": "s", "licence": "l", "read": "sasrec_llm.data.readers:read_ml_1m"}
+    found = {"name": "ml-1m", "summary": "s", "licence": "l", "read": "sasrec_llm.data.movielens:read_ml_1m"}
     return Source(**(found | changes))  # type: ignore[arg-type]
 
 

@@ -10,8 +10,8 @@ import typer
 
 from sasrec_llm.cli.output import print_json, print_rows, say
 from sasrec_llm.cli.run import Json
-from sasrec_llm.components import Source
-from sasrec_llm.errors import UsageError
+from sasrec_llm.components import Plan, Source, resolve
+from sasrec_llm.errors import DataError, UsageError
 from sasrec_llm.plugins import plugins, suggestion
 
 app = typer.Typer(no_args_is_help=True, help="Prepare and look at datasets.")
@@ -30,7 +30,8 @@ def prepare_(
         ),
     ],
     from_: Annotated[
-        Path | None, typer.Option("--from", help="Folder, zip or file to read instead of downloading")
+        Path | None,
+        typer.Option("--from", help="Folder, zip or file to read instead of downloading; where a .toml's files are"),
     ] = None,
     name: Annotated[str | None, _option("Name of your dataset; default: the file's")] = None,
     items: Annotated[str | None, _option("A second file with a title for each item")] = None,
@@ -40,11 +41,20 @@ def prepare_(
         str | None,
         typer.Option("--time", help="Column of the time: seconds, milliseconds or dates", show_default=False),
     ] = None,
+    order: Annotated[str | None, _option("Instead of --time: column that numbers a user's rows")] = None,
     rating: Annotated[str | None, _option("Column of the rating")] = None,
     title: Annotated[str | None, _option("Column of the title")] = None,
+    brand: Annotated[str | None, _option("Column of the brand")] = None,
+    category_column: Annotated[str | None, _option("Column of the category")] = None,
+    description: Annotated[str | None, _option("Column of the description")] = None,
+    category: Annotated[str | None, _option("amazon: the category, such as Beauty")] = None,
+    release: Annotated[str | None, _option("amazon: what to download: 2014, 2018 or 2023")] = None,
     like_at: Annotated[float | None, _option("Ratings from this one on are likes; default 4")] = None,
+    since: Annotated[str | None, _option("Leave out rows before this day, YYYY-MM-DD")] = None,
+    until: Annotated[str | None, _option("Leave out rows from this day on")] = None,
     min_user: Annotated[int | None, _option("k-core: rows a user must have")] = None,
     min_item: Annotated[int | None, _option("k-core: rows an item must have")] = None,
+    max_id: Annotated[int | None, _option("Then only so many users and items, those that appeared first")] = None,
     max_bad: Annotated[float | None, _option("Largest share of lines that may be quarantined; default 0.05")] = None,
     threads: Annotated[int | None, _option("Threads of DuckDB; the result is the same for any number")] = None,
     json: Json = False,
@@ -52,19 +62,21 @@ def prepare_(
     """Check, number, order and hash a dataset, ready for recipes.
 
     Examples: srl data prepare ml-1m --from ml-1m.zip · srl data prepare sales.csv --items products.csv --user customer
+    · srl data prepare amazon --category Beauty --release 2014
     """
     given = {
-        "name": name, "items": items, "user": user, "item": item, "time": time_, "rating": rating, "title": title,
-        "like_at": like_at, "min_user": min_user, "min_item": min_item, "max_bad": max_bad,
+        "name": name, "items": items, "user": user, "item": item, "time": time_, "order": order, "rating": rating,
+        "title": title, "brand": brand, "category_column": category_column, "description": description,
+        "category": category, "release": release, "like_at": like_at, "since": since, "until": until,
+        "min_user": min_user, "min_item": min_item, "max_id": max_id, "max_bad": max_bad,
     }  # fmt: skip
     options = {key: value for key, value in given.items() if value is not None}
-    known = plugins()
-    sources: dict[str, Any] = known.offers("sources")
-    path = Path(what)
+    sources: dict[str, Any] = plugins().offers("sources")
+    path = described().get(what, Path(what)) if what not in sources else Path(what)
     if what not in sources and not path.suffix:
-        close = suggestion(what, sorted(sources))
+        known = sorted({*sources, *described()})
         raise UsageError(
-            f"unknown dataset {what!r}{close}; known: {', '.join(sorted(sources))}",
+            f"unknown dataset {what!r}{suggestion(what, known)}; known: {', '.join(known)}",
             hint="Your own data: srl data prepare FILE.csv",
         )
     from sasrec_llm.data.prepare import prepare
@@ -73,28 +85,38 @@ def prepare_(
     began, workspace = time.monotonic(), Workspace.from_environment()
     if what in sources:
         source, own = sources[what][0], _own(options)
-        folder = workspace.data / (own.name or what)
     else:
-        own = _own(options, path)
-        source, from_ = own_source(own.name or path.name.split(".")[0].lower()), Path(own.interactions or what)
-        folder = workspace.data / source.name
+        own = _own(options, path, from_)
+        source = own_source(own.name or path.name.split(".")[0].lower(), own.summary, own.licence)
+        from_ = Path(own.interactions or what)
+    _check_options(source, options)
+    folder = workspace.data / (own.name or _named(source, own, from_))
     card = prepare(source, given=from_, folder=folder, cache=workspace.cache, own=own, threads=threads)
     if json:
-        print_json(card.model_dump())
+        print_json(card.model_dump(mode="json"))
         return
     say(card.name)
     print_rows([[f"  {label}", text] for label, text in card.lines()])
     say(f"  written     {folder} in {time.monotonic() - began:.1f} s")
-    if card.quarantined:
+    if card.quarantined or card.lost_items:
         say(f"  the quarantined rows and their reasons: {folder / 'rejects.parquet'}")
 
 
-def _own(options: dict[str, Any], path: Path | None = None) -> Any:
+def described() -> dict[str, Path]:
+    """Datasets that a TOML beside the recipes describes, whose files are elsewhere."""
+    return {path.stem: path for folder in plugins().recipe_folders() for path in sorted(folder.glob("data/*.toml"))}
+
+
+def _own(options: dict[str, Any], path: Path | None = None, folder: Path | None = None) -> Any:
     from pydantic import ValidationError
 
     from sasrec_llm.data.own import OwnData, read_own_toml
 
-    below = read_own_toml(path).model_dump() if path and path.suffix == ".toml" and path.is_file() else {}
+    below = {}
+    if path and path.suffix == ".toml" and path.is_file():
+        below = read_own_toml(path, folder).model_dump()
+    elif path and folder:
+        below = {"interactions": str(folder / path)}
     try:
         return OwnData.model_validate(below | options)
     except ValidationError as error:
@@ -103,29 +125,51 @@ def _own(options: dict[str, Any], path: Path | None = None) -> Any:
         raise UsageError(f"--{option}: {first['msg'].lower()} (got {first['input']!r})") from error
 
 
-def own_source(name: str) -> Source:
-    return Source(name=name, summary="own data", licence="yours", read="sasrec_llm.data.readers:read_own")
+def _check_options(source: Source, options: dict[str, Any]) -> None:
+    """An option that the source does not look at is an error, not ignored."""
+    from sasrec_llm.data.own import OWN_ONLY
+
+    for key in options:
+        if key in OWN_ONLY - source.options:
+            raise UsageError(f"--{key.replace('_', '-')} says nothing of {source.name} ({source.summary})")
+
+
+def _named(source: Source, own: Any, given: Path | None) -> str:
+    """The name of a source's dataset."""
+    if source.plan is None:
+        return source.name
+    if given and not given.exists():
+        raise DataError(f"there is no {given}")
+    plan: Plan = resolve(source.plan)(own, given)
+    return plan.name
+
+
+def own_source(name: str, summary: str = "own data", licence: str = "yours") -> Source:
+    from sasrec_llm.data.own import AMAZON_ONLY, OWN_ONLY
+
+    read = "sasrec_llm.data.readers:read_own"
+    return Source(name=name, summary=summary, licence=licence, read=read, options=OWN_ONLY - AMAZON_ONLY)
 
 
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List what is prepared, and what could be."""
     from sasrec_llm.data.card import read_card
+    from sasrec_llm.data.own import read_own_toml
     from sasrec_llm.runs import Workspace
 
     workspace = Workspace.from_environment()
     cards = [read_card(path.parent) for path in sorted(workspace.data.glob("*/card.json"))]
     prepared = {card.name for card in cards}
-    sources = plugins().offers("sources")
+    sources = {name: source.summary for name, (source, _) in plugins().offers("sources").items()}
+    sources |= {name: f"{read_own_toml(path).summary}; --from FOLDER" for name, path in described().items()}
     if json:
-        print_json({"prepared": [card.model_dump() for card in cards], "sources": sorted(sources)})
+        print_json({"prepared": [card.model_dump(mode="json") for card in cards], "sources": sorted(sources)})
         return
     rows = [
         [card.name, "prepared", f"{card.kept:,} rows · {card.users:,} users · {card.items:,} items"] for card in cards
     ]
-    rows += [
-        [name, "available", source.summary] for name, (source, _) in sorted(sources.items()) if name not in prepared
-    ]
+    rows += [[name, "available", summary] for name, summary in sorted(sources.items()) if name not in prepared]
     print_rows(rows)
 
 
@@ -137,6 +181,6 @@ def show(name: Annotated[str, typer.Argument(help="A prepared dataset")], json: 
 
     card = read_card(Workspace.from_environment().data / name)
     if json:
-        print_json(card.model_dump())
+        print_json(card.model_dump(mode="json"))
     else:
         print_rows([["name", card.name], *([label, text] for label, text in card.lines())])

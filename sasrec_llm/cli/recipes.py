@@ -22,7 +22,12 @@ File = Annotated[Path, typer.Argument(help="A recipe file")]
 def list_recipes(json: Json = False) -> None:
     """List the recipes that are installed, with the first line of each."""
     found = plugins().recipe_folders()
-    rows = [[str(path), summary(path)] for folder in found for path in sorted(folder.glob("**/*.toml"))]
+    rows = [
+        [str(path), summary(path)]
+        for folder in found
+        for path in sorted(folder.glob("**/*.toml"))
+        if path.parent != folder / "data"  # those describe datasets: `srl data list`
+    ]
     if json:
         print_json([{"path": path, "summary": text} for path, text in rows])
     else:

@@ -2,59 +2,103 @@
 
 from __future__ import annotations
 
+import http.client
+import logging
 import os
 import shutil
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from sasrec_llm.components import Source
-from sasrec_llm.durable import sha256
+from sasrec_llm.components import Plan, Source, resolve
+from sasrec_llm.data.own import OwnData
+from sasrec_llm.durable import digest, sha256, write_text
 from sasrec_llm.errors import DamagedError, DataError, StorageError, UnsafeError
 
+log = logging.getLogger(__name__)
 LARGEST = 20 * 2**30  # bytes an archive may unpack to
 
 
-def locate(source: Source, given: Path | None, cache: Path, scratch: Path) -> Path:
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What to read, and of what was downloaded without a checksum to hold against it, the checksum it has."""
+
+    path: Path
+    downloads: dict[str, str] = field(default_factory=dict)
+
+
+def locate(source: Source, given: Path | None, cache: Path, scratch: Path, own: OwnData) -> Located:
     """The folder or file to read; archives are unpacked into `scratch`, generated data is written there."""
     if given is None and source.generated:
-        return scratch
+        return Located(scratch)
+    if given is None and source.plan:
+        plan: Plan = resolve(source.plan)(own, None)
+        return download_all(source, plan, cache / plan.name)
     if given is None:
         if not source.url:
             raise DataError(f"{source.name} cannot be downloaded", hint=f"srl data prepare {source.name} --from PATH")
-        given = download(source, cache)
+        given, _ = download(source.name, source.url, source.sha256, cache)
     if not given.exists():
-        raise DataError(f"there is no {given}")
+        raise DataError(f"there is no {given}", hint="Say where the files are: --from PATH")
     if given.suffix == ".zip":
         unpack(given, scratch)
-        return scratch
-    return given
+        return Located(scratch)
+    return Located(given)
 
 
-def download(source: Source, cache: Path) -> Path:
-    """Into the cache, under its final name only once its checksum is right."""
-    path = cache / source.url.rsplit("/", 1)[-1]
-    if path.is_file() and sha256(path) == source.sha256:
-        return path
+def download_all(source: Source, plan: Plan, cache: Path) -> Located:
+    """Files without a published checksum: trusted when they first come, held to what they were from then on."""
+    folder = cache / digest(plan.urls)[:12]  # files of different releases have equal names
+    found = {url: download(source.name, url, "", folder)[1] for url in plan.urls}
+    return Located(folder, found)
+
+
+def download(name: str, url: str, expected: str, cache: Path) -> tuple[Path, str]:
+    """Into the cache, under its final name only once its checksum is right -> path, SHA-256."""
+    path = cache / url.rsplit("/", 1)[-1]
+    record = path.with_name(path.name + ".sha256")
+    known = expected or (record.read_text(encoding="ascii").strip() if record.is_file() else "")
+    if known and path.is_file() and sha256(path) == known:
+        return path, known
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=cache, prefix=".tmp-", delete=False) as draft:
         try:
-            with urllib.request.urlopen(source.url, timeout=60) as stream:
+            with urllib.request.urlopen(url, timeout=60) as stream:
                 shutil.copyfileobj(stream, draft)
-        except (urllib.error.URLError, OSError) as error:
+                size = stream.headers.get("Content-Length")
+            _check_whole(draft, url, size)
+        except BaseException as error:  # also when interrupted
             Path(draft.name).unlink(missing_ok=True)
+            if not isinstance(error, (http.client.HTTPException, OSError)):
+                raise
             raise StorageError(
-                f"cannot download {source.url}: {error}",
-                hint=f"Fetch it by hand, then: srl data prepare {source.name} --from FILE",
+                f"cannot download {url}: {error}",
+                hint=f"Fetch it by hand, then: srl data prepare {name} --from PATH",
             ) from error
     found = sha256(Path(draft.name))
-    if found != source.sha256:
+    if known and found != known:
         Path(draft.name).unlink()
-        raise DamagedError(f"{source.url} has SHA-256 {found}, not {source.sha256}: it was changed or cut off")
+        was = "it was changed or cut off" if expected else "it is not what came the first time"
+        hint = "" if expected else f"To accept what is there now: remove {record}"
+        raise DamagedError(f"{url} has SHA-256 {found}, not {known}: {was}", hint=hint)
+    if not known:
+        write_text(record, found + "\n")
+        log.warning("%s has no published checksum; what came has SHA-256 %s and will be held to it", url, found)
     os.replace(draft.name, path)
-    return path
+    return path, found
+
+
+def _check_whole(draft: IO[bytes], url: str, size: str | None) -> None:
+    """What no checksum guards must at least have the promised length and be of the promised kind."""
+    if size is not None and draft.tell() != int(size):
+        raise OSError(f"cut off after {draft.tell():,} of {int(size):,} bytes")
+    draft.flush()
+    with Path(draft.name).open("rb") as written:
+        if url.endswith(".gz") and written.read(2) != b"\x1f\x8b":
+            raise OSError("what came is no gzip file")
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from sasrec_llm.components import Task
-from sasrec_llm.data.card import Card, read_card
+from sasrec_llm.data.card import Card, read_card, refuse_untimed
 from sasrec_llm.data.database import connect, quoted, script
+from sasrec_llm.data.texts import read_texts
 from sasrec_llm.durable import digest, verify
 from sasrec_llm.errors import DataError
 from sasrec_llm.interfaces import Examples, Histories, Rows
@@ -33,12 +34,12 @@ class Interactions:
     task: Task
     history_rule: str
     like_at: float
-    sha256: str  # of the data, the protocol and the history rule
+    sha256: str  # of the data, the protocol, the task, the history rule and what is said of items
     rows: Rows  # [rows]
     splits: NDArray[np.int8]  # [rows] index into SPLITS
     user_ids: Ints  # [n_users + 1] id in the prepared dataset
     item_ids: Ints  # [n_items + 1]
-    titles: tuple[str, ...]  # of item 1 first
+    titles: tuple[str, ...]  # what is said of an item; item 1 first
     liked: Ints  # [likes] items
     start: Ints  # [rows]
     end: Ints  # [rows]
@@ -89,10 +90,17 @@ class Interactions:
 
 
 def load_interactions(
-    folder: Path, protocol: str, history_rule: str | None = None, task: Task | None = None
+    folder: Path,
+    protocol: str,
+    history_rule: str | None = None,
+    *,
+    task: Task | None = None,
+    text: str = "{title}",
+    text_length: int = 300,
 ) -> Interactions:
     """Read a prepared dataset, split it, and keep of users and items only those the protocol has rows of."""
     card = read_card(folder)
+    refuse_untimed(card, protocol)
     verify(folder)
     task = task or TASKS[protocol][0]
     # Protocols that know one task only take every row as an event, whatever its rating.
@@ -107,7 +115,7 @@ def load_interactions(
             f'SELECT "user", item, label, "timestamp", part, rating FROM ({split}) '
             f'WHERE part IS NOT NULL AND {kept} ORDER BY "user", "timestamp", line'
         ).fetchnumpy()
-        texts = connection.execute("SELECT title FROM items ORDER BY item").fetchall()
+        texts = read_texts(connection, text, text_length)
     rating = np.ma.filled(np.ma.asarray(found.pop("rating"), np.float32), np.nan)
     columns = {name: np.asarray(values).astype(np.int64) for name, values in found.items()}
     splits = columns["part"].astype(np.int8)
@@ -126,12 +134,12 @@ def load_interactions(
         task=task,
         history_rule=rule,
         like_at=card.like_at,
-        sha256=digest([card.sha256, protocol, rule, task]),
+        sha256=digest([card.sha256, protocol, rule, task, text, text_length]),
         rows=rows,
         splits=splits,
         user_ids=np.concatenate([[0], user_ids]),
         item_ids=np.concatenate([[0], item_ids]),
-        titles=tuple(texts[item - 1][0] for item in item_ids),
+        titles=tuple(texts[item - 1] for item in item_ids),
         liked=rows.items[rows.labels == 1],
         start=start,
         end=end,

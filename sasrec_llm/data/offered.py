@@ -15,7 +15,7 @@ def sources() -> Iterable[Source]:
         name="ml-1m",
         summary="MovieLens 1M, GroupLens",
         licence=LICENCE,
-        read="sasrec_llm.data.readers:read_ml_1m",
+        read="sasrec_llm.data.movielens:read_ml_1m",
         url=f"{GROUPLENS}/ml-1m.zip",
         sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
     )
@@ -23,7 +23,7 @@ def sources() -> Iterable[Source]:
         name="ml-100k",
         summary="MovieLens 100K, GroupLens",
         licence=LICENCE,
-        read="sasrec_llm.data.readers:read_ml_100k",
+        read="sasrec_llm.data.movielens:read_ml_100k",
         url=f"{GROUPLENS}/ml-100k.zip",
         sha256="50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
     )
@@ -31,8 +31,23 @@ def sources() -> Iterable[Source]:
         name="collm-ml-1m",
         summary="MovieLens 1M as split by CoLLM and used by SASRecLLM",
         licence=LICENCE,
-        read="sasrec_llm.data.readers:read_collm",
+        read="sasrec_llm.data.movielens:read_collm",
         history="collm",
+    )
+    yield Source(
+        name="amazon",
+        summary="Amazon reviews of one category, 2014, 2018 or 2023 release, McAuley lab",
+        licence="none stated; cite the papers named at the release",
+        read="sasrec_llm.data.amazon:read",
+        plan="sasrec_llm.data.amazon:plan",
+        options=frozenset({"category", "release"}),
+    )
+    yield Source(
+        name="steam",
+        summary="Steam game reviews, McAuley lab",
+        licence="none stated; cite the papers named at the release",
+        read="sasrec_llm.data.steam:read",
+        plan="sasrec_llm.data.steam:plan",
     )
     yield Source(
         name="demo",

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sasrec_llm.components import Source, resolve
-from sasrec_llm.data.card import Card, write_card
+from sasrec_llm.data.card import TIMED, Card, write_card
 from sasrec_llm.data.database import connect, script, write_parquet
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.texts import clean_items
 from sasrec_llm.durable import digest, new_folder, sha256
 from sasrec_llm.errors import DataError
+from sasrec_llm.recipe import TASKS, TEXT_FIELDS
 
 TABLES = {
     "interactions": 'SELECT * FROM interactions ORDER BY "user", "timestamp", line',
-    "items": "SELECT item, original, title FROM items ORDER BY item",
+    "items": "SELECT item, original, coalesce(title, original) AS title, brand, category, description "
+    "FROM items ORDER BY item",
     "users": 'SELECT * FROM users ORDER BY "user"',
     "rejects": "SELECT * FROM rejected ORDER BY file, line",
 }
-PROTOCOLS = ("temporal", "collm")
+OPTIONAL = {"raw_interactions": ("rating", "label", "split"), "raw_items": TEXT_FIELDS}
 
 
 def prepare(
@@ -38,18 +42,32 @@ def prepare(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-prepare-") as scratch:
         spill, unpacked = Path(scratch, "spill"), Path(scratch, "unpacked")
         unpacked.mkdir()
-        path = locate(source, given, cache, unpacked)
+        found = locate(source, given, cache, unpacked, own)
         with connect(spill) as connection, new_folder(folder) as draft:
             if threads:
                 connection.execute(f"SET threads = {threads}")
             connection.execute("CREATE TABLE rejected (file VARCHAR, line BIGINT, reason VARCHAR, text VARCHAR)")
-            resolve(source.read)(connection, path, own)
+            resolve(source.read)(connection, found.path, own)
+            complete(connection, own)
             counts = clean(connection, source, own)
             for name, query in TABLES.items():
                 write_parquet(connection, query, draft / f"{name}.parquet")
             card = describe(connection, source, own, counts, folder.name, draft)
+            card = card.model_copy(update={"downloads": found.downloads})
             write_card(draft, card)
     return card
+
+
+def complete(connection: Any, own: OwnData) -> None:
+    """Columns that a format does not have, and what `sql/check.sql` must know of the others."""
+    for table, wanted in OPTIONAL.items():
+        known = {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
+        if table == "raw_interactions":
+            connection.execute(f"SET VARIABLE has_rating = {str('rating' in known).lower()}")
+        for name in wanted:
+            if name not in known:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} VARCHAR")
+    connection.execute(f"SET VARIABLE clock = '{'position' if own.order else 'time'}'")
 
 
 def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
@@ -72,16 +90,13 @@ def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
             f"{source.name}: {bad:,} of {read:,} rows cannot be used: {listed}",
             hint="Name the right columns (--user, --item, --time, --rating), or accept it with --max-bad 1",
         )
-    if own.min_user or own.min_item:
-        connection.execute(f"SET VARIABLE min_user = {own.min_user}; SET VARIABLE min_item = {own.min_item}")
-        while True:
-            connection.execute(script("k_core"))
-            if not _number(connection, "SELECT getvariable('left_over')"):
-                break
+    narrow(connection, own)
     connection.execute(script("number"))
+    clean_items(connection)
     kept = _number(connection, "SELECT count(*) FROM interactions")
     if kept == 0:
-        raise DataError(f"{source.name}: no row is left of {read:,}", hint="Lower --min-user and --min-item")
+        hint = "Ask for less: --min-user, --min-item, --since, --until"
+        raise DataError(f"{source.name}: no row is left of {read:,}", hint=hint)
     counts = {
         "read": read,
         "kept": kept,
@@ -93,6 +108,28 @@ def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
     return counts
 
 
+def narrow(connection: Any, own: OwnData) -> None:
+    """What a person leaves out on purpose: other times, then the k-core, then late users and items."""
+    if own.since or own.until:
+        if own.order:
+            raise DataError(
+                "--since and --until need times; these rows have positions", hint="Name the time: --time NAME"
+            )
+        for name, day in (("since", own.since), ("until", own.until)):
+            seconds = (day - date(1970, 1, 1)).days * 86_400 if day else "NULL"
+            connection.execute(f"SET VARIABLE {name} = {seconds}")
+        connection.execute(script("period"))
+    if own.min_user or own.min_item:
+        connection.execute(f"SET VARIABLE min_user = {own.min_user}; SET VARIABLE min_item = {own.min_item}")
+        while True:
+            connection.execute(script("k_core"))
+            if not _number(connection, "SELECT getvariable('left_over')"):
+                break
+    if own.max_id:
+        connection.execute(f"SET VARIABLE max_id = {own.max_id}")
+        connection.execute(script("max_id"))
+
+
 def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, int], name: str, folder: Path) -> Card:
     cursor = connection.execute(script("facts"))
     facts = dict(zip([found[0] for found in cursor.description], cursor.fetchone(), strict=True))
@@ -100,13 +137,15 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
         "SELECT reason, count(*) FROM rejected WHERE file = 'interactions' GROUP BY 1 ORDER BY 1"
     ).fetchall()
     protocols = {}
-    for protocol in PROTOCOLS:
+    for protocol in TASKS:
+        if own.order and protocol in TIMED:
+            continue
         parts = dict(
             connection.execute(
-                f"SELECT part, count(*) FROM ({script('protocol_' + protocol)}) WHERE part IS NOT NULL GROUP BY 1"
+                f"SELECT part, count(*) FROM ({script('protocol_' + protocol.replace('-', '_'))}) WHERE part IS NOT NULL GROUP BY 1"
             ).fetchall()
         )
-        if len(parts) == 3:
+        if {0, 1, 2} <= parts.keys():
             protocols[protocol] = [parts[0], parts[1], parts[2]]
     hashes = {name: sha256(folder / f"{name}.parquet") for name in TABLES}
     return Card(
@@ -119,11 +158,16 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
         history=source.history,
         min_user=own.min_user,
         min_item=own.min_item,
+        since=own.since,
+        until=own.until,
+        max_id=own.max_id,
+        timed=own.order is None,
         quarantine=dict(reasons),
         protocols=protocols,
         hashes=hashes,
         sha256=digest(hashes),
         **counts,
+        described={name: facts.pop(name) for name in TEXT_FIELDS},
         **{key: facts[key] for key in facts if key != "kept"},
     )
 

@@ -9,11 +9,21 @@ CREATE TABLE items AS
 SELECT
     row_number() OVER (ORDER BY try_cast(item_key AS BIGINT) NULLS LAST, item_key)::INTEGER AS item,
     item_key AS original,
-    coalesce(title, item_key) AS title,
-    title IS NOT NULL AS titled
+    title,
+    brand,
+    category,
+    description
 FROM (SELECT DISTINCT item_key FROM good)
 LEFT JOIN (
-    SELECT trim(item) AS item_key, first(nullif(trim(title), '') ORDER BY line) AS title FROM raw_items GROUP BY ALL
+    -- Of several lines about an item, the first that says something of a column counts.
+    SELECT
+        trim(item) AS item_key,
+        arg_min(nullif(trim(title), ''), line) AS title,
+        arg_min(nullif(trim(brand), ''), line) AS brand,
+        arg_min(nullif(trim(category), ''), line) AS category,
+        arg_min(nullif(trim(description), ''), line) AS description
+    FROM raw_items
+    GROUP BY ALL
 ) USING (item_key)
 ORDER BY item;
 

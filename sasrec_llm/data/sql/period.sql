@@ -1,0 +1,11 @@
+-- Rows outside the period that was asked for.
+INSERT INTO rejected
+SELECT
+    'interactions',
+    line,
+    CASE WHEN seconds < getvariable('since') THEN 'before the period' ELSE 'after the period' END,
+    concat_ws(' | ', user_key, item_key, rating, seconds)
+FROM good
+WHERE seconds < getvariable('since') OR seconds >= getvariable('until');
+
+DELETE FROM good WHERE seconds < getvariable('since') OR seconds >= getvariable('until');
