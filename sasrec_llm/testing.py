@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from sasrec_llm.components import KINDS, BuildContext, Component, resolve
-from sasrec_llm.interfaces import Fittable, Histories, Rows, Scorer
+from sasrec_llm.interfaces import Fittable, Histories, Ranker, Rows, Scorer
 from sasrec_llm.plugins import PluginRow, Plugins
 from sasrec_llm.recipe import Choice
 from sasrec_llm.train.parts import load_part, save_part
@@ -47,7 +47,8 @@ def histories(lists: Sequence[Sequence[int]], length: int) -> Histories:
         if found:
             items[row, length - len(found) :] = torch.tensor(list(found))
     lengths = torch.tensor([len(found) for found in lists])
-    return Histories(items, lengths, torch.arange(1, len(lists) + 1) % (N_USERS + 1))
+    users = torch.arange(1, len(lists) + 1) % (N_USERS + 1)
+    return Histories(items, lengths, users, torch.full((len(lists),), 1_000))
 
 
 def rows(seed: int = 0, count: int = 60) -> Rows:
@@ -78,7 +79,7 @@ def check_plugin(module: object) -> None:
 
 def check_encoder(component: Component[Any, Any], settings: Mapping[str, Any] | None = None) -> None:
     """What every encoder promises: finite scores, also for an empty history; the same for the same seed; the same for
-    any padding and any neighbours; and what is saved is what is loaded."""
+    any padding and any neighbours; of the whole catalogue as of some of it; and what is saved is what is loaded."""
     choice = Choice(component.name, component.settings.model_validate(dict(settings or {})))
     encoder = _build(component, choice)
     lists = [[], [1], [4, 2, 9], list(range(1, 16))]
@@ -96,6 +97,11 @@ def check_encoder(component: Component[Any, Any], settings: Mapping[str, Any] | 
         single = Histories(*(part[row : row + 1] for part in _parts(histories(lists, 20))))
         alone = _score(encoder, single, candidates[row : row + 1])
         assert torch.allclose(scores[row : row + 1], alone, atol=1e-5), f"history {found} depends on its neighbours"
+    if isinstance(encoder, Ranker):
+        with torch.inference_mode():
+            catalogue = encoder.score_all(histories(lists, 20))
+        assert catalogue.shape == (len(lists), N_ITEMS + 1), "score_all must be [B, N + 1]"
+        assert torch.allclose(catalogue.gather(1, candidates), scores, atol=1e-5), "score_all must agree with score"
     if "vectors" in component.offers:
         _check_vectors(encoder)
     with tempfile.TemporaryDirectory() as folder:
@@ -121,8 +127,8 @@ def _score(encoder: Scorer, given: Histories, candidates: Tensor) -> Tensor:
         return encoder.score(given, candidates)
 
 
-def _parts(given: Histories) -> tuple[Tensor, Tensor, Tensor]:
-    return given.items, given.lengths, given.users
+def _parts(given: Histories) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return given.items, given.lengths, given.users, given.times
 
 
 def _check_vectors(encoder: Any) -> None:
