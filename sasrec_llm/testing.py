@@ -101,7 +101,7 @@ def check_plugin(module: object) -> None:
 
 def check_encoder(component: Component[Any, Any], settings: Mapping[str, Any] | None = None) -> None:
     """What every encoder promises: finite scores, also for an empty history; the same for the same seed; the same for
-    any padding and any neighbours; and what is saved is what is loaded."""
+    any padding and any neighbours; of the whole catalogue as of some of it; and what is saved is what is loaded."""
     choice = Choice(component.name, component.settings.model_validate(dict(settings or {})))
     encoder = _build(component, choice)
     lists = [[], [1], [4, 2, 9], list(range(1, 16))]
@@ -119,13 +119,13 @@ def check_encoder(component: Component[Any, Any], settings: Mapping[str, Any] | 
         single = one(histories(lists, 20), row)
         alone = _score(encoder, single, candidates[row : row + 1])
         assert torch.allclose(scores[row : row + 1], alone, atol=1e-5), f"history {found} depends on its neighbours"
-    if "vectors" in component.offers:
-        _check_vectors(encoder, component.offers)
     if isinstance(encoder, Ranker):
         with torch.inference_mode():
-            every = encoder.score_all(histories(lists, 20))
-        assert every.shape == (len(lists), N_ITEMS + 1), "score_all must be [B, N + 1]"
-        assert torch.allclose(every.gather(1, candidates), scores, atol=1e-5), "score_all must agree with score"
+            catalogue = encoder.score_all(histories(lists, 20))
+        assert catalogue.shape == (len(lists), N_ITEMS + 1), "score_all must be [B, N + 1]"
+        assert torch.allclose(catalogue.gather(1, candidates), scores, atol=1e-5), "score_all must agree with score"
+    if "vectors" in component.offers:
+        _check_vectors(encoder, component.offers)
     with tempfile.TemporaryDirectory() as folder:
         save_part(Path(folder, "part"), encoder, {"component": choice.dump()})
         torch.manual_seed(99)

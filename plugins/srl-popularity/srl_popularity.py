@@ -42,7 +42,7 @@ def build(settings: PopularitySettings, context: BuildContext) -> Any:
 @hookimpl
 def srl_encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
-        name="popularity",
+        name="smoothed-popularity",
         summary="most liked in train first, the same for everyone",
         settings=PopularitySettings,
         build=build,

@@ -6,7 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from sasrec_llm.components import Component
-from sasrec_llm.encoders.settings import BiasRegressionSettings, ConstantSettings, ItemMeanSettings, SASRecSettings
+from sasrec_llm.encoders.settings import (
+    BiasRegressionSettings,
+    ConstantSettings,
+    ItemKNNSettings,
+    ItemMeanSettings,
+    MarkovSettings,
+    PopularityMonthSettings,
+    PopularitySettings,
+    PopularityWeekSettings,
+    SASRecSettings,
+    SKNNSettings,
+    VSKNNSettings,
+)
 
 
 def encoders() -> Iterable[Component[Any, Any]]:
@@ -36,5 +48,54 @@ def encoders() -> Iterable[Component[Any, Any]]:
         summary="floor: logistic regression on user and item ids",
         settings=BiasRegressionSettings,
         build="sasrec_llm.encoders.floors:build_bias_regression",
+        offers=frozenset({"fit"}),
+    )
+    yield Component(
+        name="popularity",
+        summary="what was liked most in train, for everyone alike",
+        settings=PopularitySettings,
+        build="sasrec_llm.encoders.popularity:build",
+        offers=frozenset({"fit"}),
+    )
+    yield Component(
+        name="popularity-7d",
+        summary="what was liked most in the last 7 days of train",
+        settings=PopularityWeekSettings,
+        build="sasrec_llm.encoders.popularity:build",
+        offers=frozenset({"fit"}),
+    )
+    yield Component(
+        name="popularity-30d",
+        summary="what was liked most in the last 30 days of train",
+        settings=PopularityMonthSettings,
+        build="sasrec_llm.encoders.popularity:build",
+        offers=frozenset({"fit"}),
+    )
+    yield Component(
+        name="markov",
+        summary="first-order Markov chain, backed off to popularity",
+        settings=MarkovSettings,
+        build="sasrec_llm.encoders.markov:build",
+        offers=frozenset({"fit"}),
+    )
+    yield Component(
+        name="item-knn",
+        summary="items liked by the same users as those of the history",
+        settings=ItemKNNSettings,
+        build="sasrec_llm.encoders.item_knn:build",
+        offers=frozenset({"fit"}),
+    )
+    yield Component(
+        name="sknn",
+        summary="session kNN: what users with the nearest items liked",
+        settings=SKNNSettings,
+        build="sasrec_llm.encoders.session_knn:build_sknn",
+        offers=frozenset({"fit"}),
+    )
+    yield Component(
+        name="v-sknn",
+        summary="session kNN in which newer items of the history count more",
+        settings=VSKNNSettings,
+        build="sasrec_llm.encoders.session_knn:build_v_sknn",
         offers=frozenset({"fit"}),
     )

@@ -49,3 +49,68 @@ class BiasRegressionSettings(Settings):
     """The floor that beats most published systems on ML-1M."""
 
     inverse_l2: float = Field(1.0, gt=0, description="C of the logistic regression")
+
+
+class PopularitySettings(Settings):
+    """What was liked most often in train."""
+
+    days: float | None = Field(None, gt=0, description="count back from the last moment of train; without it, all")
+    smoothing: float = Field(1.0, gt=0, description="likes added to every item")
+
+
+class PopularityWeekSettings(PopularitySettings):
+    """What was liked most often in the last 7 days of train."""
+
+    days: float | None = Field(7.0, gt=0, description="count back from the last moment of train; without it, all")
+
+
+class PopularityMonthSettings(PopularitySettings):
+    """What was liked most often in the last 30 days of train."""
+
+    days: float | None = Field(30.0, gt=0, description="count back from the last moment of train; without it, all")
+
+
+class MarkovSettings(Settings):
+    """P(j | i) = (n(i→j) + a P(j)) / (n(i) + a)."""
+
+    prior: float = Field(1.0, gt=0, description="a: how many transitions popularity is worth")
+    smoothing: float = Field(1.0, gt=0, description="likes added to every item in its popularity P(j)")
+
+
+Weighting = Literal["same", "linear", "log", "div", "quadratic", "harmonic"]
+WeightingScore = Literal["same", "linear", "log", "div", "quadratic"]
+
+
+class ItemKNNSettings(Settings):
+    """Cosine of the items' sets of users."""
+
+    neighbours: int = Field(20, ge=1, description="nearest items kept for each item")
+    shrink: float = Field(20.0, ge=0, description="pulls the similarity of rare items to 0")
+    weighting: Weighting = Field("linear", description="how items of the history fade with age")
+    max_length: int = Field(50, ge=1, le=500, description="T, items of the history that are read")
+
+
+class SKNNSettings(Settings):
+    """Jannach & Ludewig 2017. A few of the newest items find better neighbours than all of them."""
+
+    neighbours: int = Field(200, ge=1, description="k, the sessions that vote")
+    sample: int = Field(5000, ge=1, description="m, the most recent sessions that they are chosen from")
+    similarity: Literal["cosine", "dot"] = "cosine"
+    max_length: int = Field(3, ge=1, le=500, description="T, items of the history that are read")
+
+
+class VSKNNSettings(SKNNSettings):
+    """Ludewig & Jannach 2018. Ages count from the newest item, 1; L is the length of the history."""
+
+    max_length: int = Field(50, ge=1, le=500, description="T, items of the history that are read")
+    weighting: Weighting = Field(
+        "linear",
+        description="of an item of age a, in the similarity: same 1, linear 1 - (a - 1) / 10, log 1 / log10(a + .7), "
+        "div (L - a + 1) / L, quadratic its square, harmonic 1 / a",
+    )
+    weighting_score: WeightingScore = Field(
+        "div",
+        description="of a session whose newest shared item has age a: same 1, linear 1 - a / 10, "
+        "log 1 / log10(a + 1.7), div 1 / a, quadratic 1 / a²",
+    )
+    idf: float = Field(1.0, ge=0, description="λ: item scores are multiplied by 1 + λ log(sessions / sessions with it)")

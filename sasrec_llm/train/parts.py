@@ -1,6 +1,6 @@
 """A part as a folder: `component.json` and safetensors, or a plain PEFT adapter for LoRA.
 
-What does not fit exactly, name by name and shape by shape, is not loaded.
+What does not fit exactly, name by name and shape by shape, is not loaded; only sparse matrices may be of any length.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from sasrec_llm.backbones.lora import LoRA, exact
 from sasrec_llm.durable import MANIFEST, digest, read_json, sha256, verify, write_json
+from sasrec_llm.encoders.sparse import growing
 from sasrec_llm.errors import DamagedError, RunError
 from sasrec_llm.interfaces import Part
 
@@ -51,7 +52,10 @@ def load_part(folder: Path, part: Part, about: dict[str, Any]) -> None:
         weights = load_file(folder / WEIGHTS)
     except SafetensorError as error:
         raise DamagedError(f"{folder} is damaged: {error}") from error
-    exact(dict(part.state_dict()), weights, str(folder))
+    mine, free = dict(part.state_dict()), growing(part)
+    for name in free & weights.keys():
+        mine[name] = mine[name].new_empty(weights[name].numel())
+    exact(mine, weights, str(folder))
     part.load_state_dict(weights)
 
 

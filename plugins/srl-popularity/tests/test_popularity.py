@@ -14,7 +14,7 @@ from sasrec_llm.testing import check_encoder, check_plugin, context, histories
 def test_it_is_installed_and_keeps_the_promises_of_an_encoder() -> None:
     found = Plugins()
     found.load()
-    component, row = found.offers("encoders")["popularity"]
+    component, row = found.offers("encoders")["smoothed-popularity"]
     assert (row.package, row.status) == ("srl-popularity", "ok")
     check_plugin(srl_popularity)
     check_encoder(component)
