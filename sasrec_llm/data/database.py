@@ -38,6 +38,11 @@ def script(name: str) -> str:
     return (files("sasrec_llm.data") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def split_of(protocol: str) -> str:
+    """The query that adds `part` to `interactions`: 0 train, 1 valid, 2 test, 3 known but not trained on, NULL unused."""
+    return script("protocol_" + protocol.replace("-", "_"))
+
+
 def quoted(text: str) -> str:
     """For use between single quotes."""
     return text.replace("'", "''")

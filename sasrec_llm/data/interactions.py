@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sasrec_llm.components import Task
 from sasrec_llm.data.card import Card, read_card, refuse_untimed
-from sasrec_llm.data.database import connect, quoted, script
+from sasrec_llm.data.database import connect, quoted, split_of
 from sasrec_llm.data.texts import read_texts
 from sasrec_llm.durable import digest, verify
 from sasrec_llm.errors import DataError
@@ -105,14 +105,13 @@ def load_interactions(
     task = task or TASKS[protocol][0]
     # Protocols that know one task only take every row as an event, whatever its rating.
     kept = "label = 1" if task == "next-item" and len(TASKS[protocol]) > 1 else "true"
-    split = script("protocol_" + protocol.replace("-", "_"))
     with connect() as connection:
         for name in ("interactions", "items"):
             connection.execute(
                 f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{quoted(str(folder / name))}.parquet')"
             )
         found = connection.execute(
-            f'SELECT "user", item, label, "timestamp", part, rating FROM ({split}) '
+            f'SELECT "user", item, label, "timestamp", part, rating FROM ({split_of(protocol)}) '
             f'WHERE part IS NOT NULL AND {kept} ORDER BY "user", "timestamp", line'
         ).fetchnumpy()
         texts = read_texts(connection, text, text_length)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sasrec_llm.components import Source, resolve
 from sasrec_llm.data.card import TIMED, Card, write_card
-from sasrec_llm.data.database import connect, script, write_parquet
+from sasrec_llm.data.database import connect, script, split_of, write_parquet
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.texts import clean_items
@@ -142,7 +142,7 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
             continue
         parts = dict(
             connection.execute(
-                f"SELECT part, count(*) FROM ({script('protocol_' + protocol.replace('-', '_'))}) WHERE part IS NOT NULL GROUP BY 1"
+                f"SELECT part, count(*) FROM ({split_of(protocol)}) WHERE part IS NOT NULL GROUP BY 1"
             ).fetchall()
         )
         if {0, 1, 2} <= parts.keys():
