@@ -39,7 +39,7 @@ def script(name: str) -> str:
 
 
 def split_of(protocol: str) -> str:
-    """The query that adds `part` to `interactions`: 0 train, 1 valid, 2 test, 3 known but not trained on, NULL unused."""
+    """The query that adds `part` to `interactions`: 0 train, 1 valid, 2 test, 3 known only, NULL unused."""
     return script("protocol_" + protocol.replace("-", "_"))
 
 

@@ -1,0 +1,251 @@
+"""Task next-item: protocols, ranks, metrics of rankings, retrieve-then-rerank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import ndcg_score
+
+from sasrec_llm.data.interactions import Interactions, load_interactions
+from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.prepare import prepare
+from sasrec_llm.data.training import Training
+from sasrec_llm.devices import Device
+from sasrec_llm.errors import DataError, NonFiniteError
+from sasrec_llm.evaluate import ranking_metrics
+from sasrec_llm.evaluate.ranking import NextItemTask, rank_list, rank_scores
+from sasrec_llm.interfaces import Histories, Ranked
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.strategies.rerank import Reranked
+from sasrec_llm.testing import histories
+
+CPU = Device("cpu", False)
+
+
+def prepared(folder: Path, rows: list[tuple[int, int, int]], builtins: Plugins) -> Path:
+    """(user, item, time) as a dataset."""
+    lines = ["user,item,timestamp", *(f"{user},{item},{time}" for user, item, time in rows)]
+    (folder / "events.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    from sasrec_llm.cli.data import own_source
+
+    prepare(own_source("events"), given=folder / "events.csv", folder=folder / "events", cache=folder, own=OwnData())
+    return folder / "events"
+
+
+EVENTS = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 9), st.integers(0, 40)), min_size=60, max_size=90)
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=EVENTS)
+def test_leave_one_out_is_the_last_and_the_one_before(
+    rows: list[tuple[int, int, int]], tmp_path_factory: pytest.TempPathFactory, builtins: Plugins
+) -> None:
+    data = load_interactions(prepared(tmp_path_factory.mktemp("loo"), rows, builtins), "leave-one-out")
+    for user in range(1, data.n_users + 1):
+        mine = np.flatnonzero(data.rows.users == user)
+        expected = [0] * (len(mine) - 2) + [1, 2] if len(mine) >= 3 else [0] * len(mine)
+        assert data.splits[mine].tolist() == expected
+        assert (np.diff(data.rows.times[mine]) >= 0).all()
+        for row in mine:
+            known = data.histories(np.array([row]), 50).items[0]
+            assert known[known != 0].tolist() == data.rows.items[mine[mine < row]].tolist(), (
+                "all earlier rows are known"
+            )
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=EVENTS)
+def test_session_holds_out_the_latest_fifth_and_only_items_that_train_has(
+    rows: list[tuple[int, int, int]], tmp_path_factory: pytest.TempPathFactory, builtins: Plugins
+) -> None:
+    folder = prepared(tmp_path_factory.mktemp("session"), rows, builtins)
+    try:
+        data = load_interactions(folder, "session")
+    except DataError as error:
+        assert "leaves no" in str(error)  # so few sessions that none is left for validation or test
+        return
+    last = {user: max(time for u, _, time in rows if u == user) for user in {u for u, _, _ in rows}}
+    order = sorted(last, key=lambda user: (last[user], user))
+    early = set(order[: int(0.8 * len(order))])
+    of_train = {item for user, item, _ in rows if user in early}
+    test = data.of("test")
+    assert not {int(user) for user in data.user_ids[data.rows.users[test]]} & early
+    assert {int(item) for item in data.item_ids[1:]} <= of_train
+    for split in ("valid", "test"):
+        for row in data.of(split):
+            mine = np.flatnonzero(data.rows.users == data.rows.users[row])
+            assert row == mine[-1], "the last row is asked"
+            assert set(data.splits[mine[:-1]].tolist()) == {3}, "the rows before it are known, not trained on"
+    assert len(data.of("valid")) <= 0.1 * len(early) + 1e-9
+
+
+def test_the_published_session_split_of_beauty(shared: Path, tmp_path: Path, builtins: Plugins) -> None:
+    """22,363 sessions; the latest fifth leaves 4,468 questions once items unseen in train are out (2402.01339)."""
+    from sasrec_llm.cli.data import own_source
+
+    own = OwnData(items=str(shared / "beauty" / "items.tsv"))
+    source = shared / "beauty" / "interactions.tsv"
+    prepare(own_source("beauty"), given=source, folder=tmp_path / "beauty", cache=tmp_path, own=own)
+    data = load_interactions(tmp_path / "beauty", "session")
+    assert [len(data.of(split)) for split in ("train", "valid", "test")] == [140_096, 500, 4_468]
+    loo = load_interactions(tmp_path / "beauty", "leave-one-out")
+    assert [len(loo.of(split)) for split in ("train", "valid", "test")] == [153_776, 22_363, 22_363]
+
+
+@settings(max_examples=15, deadline=None)
+@given(rows=EVENTS, length=st.integers(1, 6))
+def test_windows_teach_every_like_of_train_but_the_first_once(
+    rows: list[tuple[int, int, int]], length: int, tmp_path_factory: pytest.TempPathFactory, builtins: Plugins
+) -> None:
+    data = load_interactions(prepared(tmp_path_factory.mktemp("windows"), rows, builtins), "leave-one-out")
+    batches = Training(data).batches("sequences", length, 0)
+    taught: list[tuple[int, int]] = []
+    for index in batches.index:
+        batch: Any = batches.take(np.array([index]), 0)
+        assert batch.items.shape[1] <= length + 1
+        user, targets = int(batch.users[0]), batch.targets[0]
+        assert (batch.items[0] != 0).all()
+        taught += [(user, int(item)) for item in targets[targets != 0]]
+    train = data.of("train")
+    expected = []
+    for user in range(1, data.n_users + 1):
+        expected += [(user, int(item)) for item in data.rows.items[train[data.rows.users[train] == user]][1:]]
+    assert sorted(taught) == sorted(expected)
+
+
+def test_nothing_is_learned_from_test(demo: Interactions) -> None:
+    training = Training(demo)
+    with pytest.raises(ValueError, match="nothing may be learned from test"):
+        training.rows("test")
+    test = set(demo.of("test").tolist())
+    assert not test & set(training.batches("rows", 5, 0).index.tolist())
+    assert not test & set(training.batches("likes", 5, 0).index.tolist())
+
+
+def test_drawn_items_are_never_the_right_one_and_any_other(demo: Interactions) -> None:
+    batch: Any = Training(demo).batches("rows", 5, 500).take(demo.of("train")[:40], 1)
+    drawn = batch.targets[:, 1:]
+    assert not (drawn == batch.targets[:, :1]).any()
+    assert drawn.min() == 1
+    assert drawn.max() == demo.n_items
+    assert batch.labels[:, 1:].sum() == 0
+    again: Any = Training(demo).batches("rows", 5, 500).take(demo.of("train")[:40], 1)
+    assert again.targets.equal(batch.targets), "the same step draws the same items"
+
+
+SCORES = st.lists(st.lists(st.integers(-3, 3), min_size=8, max_size=8), min_size=1, max_size=6)  # few values: many ties
+
+
+@given(scores=SCORES, chance=st.randoms(use_true_random=False))
+def test_rank_is_the_middle_of_the_ties_among_unseen_items(scores: list[list[int]], chance: Any) -> None:
+    table = torch.tensor([[0, *row] for row in scores]).float()
+    seen = [chance.sample(range(1, 9), chance.randint(0, 4)) for _ in scores]
+    targets = [chance.randint(1, 8) for _ in scores]
+    padded = torch.zeros(len(scores), 4, dtype=torch.int64)
+    for row, items in enumerate(seen):
+        padded[row, : len(items)] = torch.tensor(items, dtype=torch.int64)
+    ranks, top = rank_scores(table, padded, torch.tensor(targets), 8)
+    for row, target in enumerate(targets):
+        open_ = [item for item in range(1, 9) if item not in seen[row]]
+        named = [int(item) for item in top[row] if item != 0]
+        assert sorted(named) == open_
+        values = [float(table[row, item]) for item in named]
+        assert values == sorted(values, reverse=True)
+        if target in seen[row]:
+            assert ranks[row] == float("inf"), "an item the user had is no candidate, so it is a miss"
+            continue
+        mine = table[row, target]
+        above = sum(bool(table[row, item] > mine) for item in open_)
+        level = sum(bool(table[row, item] == mine) for item in open_) - 1
+        assert ranks[row] == 1 + above + level / 2
+
+
+class Constant:
+    def score(self, given: Histories, candidates: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(candidates.shape)
+
+
+def test_a_constant_score_finds_nothing(demo_folder: Path) -> None:
+    data = load_interactions(demo_folder, "leave-one-out")
+    task = NextItemTask(data, {"hr@10": lambda ranked: ranking_metrics.hr(ranked, 10)})
+    rows = data.of("test")
+    answers = task.answer(Constant(), rows, history_length=5, device=CPU, batch_size=64, who="constant")
+    assert task.figures(answers, rows) == {"hr@10": 0.0}
+
+
+def test_a_score_that_is_no_number_is_an_error_that_names_the_system(demo_folder: Path) -> None:
+    class Broken(Constant):
+        def score_all(self, given: Histories) -> torch.Tensor:
+            return torch.full((len(given.users), data.n_items + 1), torch.nan)
+
+    data = load_interactions(demo_folder, "leave-one-out")
+    with pytest.raises(NonFiniteError, match="broken gave"):
+        NextItemTask(data, {}).answer(
+            Broken(), data.of("test")[:5], history_length=5, device=CPU, batch_size=4, who="broken"
+        )
+
+
+def test_a_list_ranks_by_place_and_misses_what_it_does_not_name() -> None:
+    ranks, _ = rank_list(torch.tensor([[3, 1, 2], [4, 5, 0]]), torch.tensor([2, 1]))
+    assert ranks.tolist() == [3.0, float("inf")]
+
+
+@given(chance=st.integers(0, 10_000), k=st.sampled_from([1, 5, 10]))
+def test_metrics_of_rankings_equal_plain_ones(chance: int, k: int) -> None:
+    random = np.random.default_rng(chance)
+    n_items, count = 30, 12
+    scores = random.permuted(np.tile(np.arange(n_items, dtype=float), (count, 1)), axis=1)  # no ties: sklearn's differ
+    targets = random.integers(1, n_items + 1, count)
+    popularity = np.concatenate([[0], random.integers(0, 9, n_items)])
+    order = 1 + np.argsort(-scores, axis=1)
+    ranks = 1.0 + np.argmax(order == targets[:, None], axis=1)
+    ranked = Ranked(np.arange(count), targets, ranks, order[:, :10], popularity)
+    truth = np.zeros_like(scores)
+    truth[np.arange(count), targets - 1] = 1
+    assert ranking_metrics.ndcg(ranked, k) == pytest.approx(ndcg_score(truth, scores, k=k))
+    hits = [target in row[:k] for target, row in zip(targets, order, strict=True)]
+    assert ranking_metrics.hr(ranked, k) == pytest.approx(np.mean(hits))
+    plain = [
+        1 / (list(row).index(target) + 1) if hit else 0 for target, row, hit in zip(targets, order, hits, strict=True)
+    ]
+    assert ranking_metrics.mrr(ranked, k) == pytest.approx(np.mean(plain))
+    assert ranking_metrics.coverage(ranked, k) == pytest.approx(len({*order[:, :k].ravel().tolist()}) / n_items)
+    famous = sorted(range(1, n_items + 1), key=lambda item: (-popularity[item], item))[:k]
+    fresh = [hit and target not in famous for target, hit in zip(targets, hits, strict=True)]
+    assert ranking_metrics.serendipity(ranked, k) == pytest.approx(np.mean(fresh))
+    total = popularity.sum()
+    surprise = [-np.log2(max(popularity[item], 1) / total) for row in order for item in row[:k]]
+    assert ranking_metrics.novelty(ranked, k) == pytest.approx(np.mean(surprise))
+
+
+def test_reranking_orders_the_first_and_leaves_the_rest_behind_them() -> None:
+    class Retriever:
+        history_length = 5
+
+        def score_all(self, given: Histories) -> torch.Tensor:
+            return torch.arange(11).float().expand(len(given.users), -1) * 3  # item 10 first
+
+        def score(self, given: Histories, candidates: torch.Tensor) -> torch.Tensor:
+            return self.score_all(given).gather(1, candidates)
+
+    class Opposite:
+        asked: list[set[int]] = []
+
+        def score(self, given: Histories, candidates: torch.Tensor) -> torch.Tensor:
+            self.asked += [set(row.tolist()) for row in candidates]
+            return -candidates.float()
+
+    opposite = Opposite()
+    both: Any = Reranked(retriever=Retriever(), scorer=opposite, n=3, n_items=10)  # type: ignore[arg-type]
+    scores = both.score_all(histories([[10], [2], []], 5))
+    _, top = rank_scores(scores, torch.tensor([[10], [2], [0]]), torch.tensor([1, 1, 1]), 10)
+    assert opposite.asked == [{9, 8, 7}, {10, 9, 8}, {10, 9, 8}], "what the user had is not worth a look"
+    assert top[0].tolist() == [7, 8, 9, 6, 5, 4, 3, 2, 1, 0]
+    assert top[1].tolist() == [8, 9, 10, 7, 6, 5, 4, 3, 1, 0]
+    assert top[2].tolist() == [8, 9, 10, 7, 6, 5, 4, 3, 2, 1]
