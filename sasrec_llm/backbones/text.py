@@ -19,11 +19,14 @@ class PieceTokenizer:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._anchors = [(anchor, self._ids([anchor])[0]) for anchor in ANCHORS]
+        self.start = self._start()
 
     def opening(self, text: str) -> list[int]:
-        """Ids of a text that opens a prompt, behind the beginning-of-text token if there is one."""
-        bos = self._tokenizer.bos_token_id
-        return [*([] if bos is None else [bos]), *(self._ids([text])[0] if text else [])]
+        """Ids of a text that opens a prompt, behind the beginning-of-text token where the tokenizer puts one."""
+        return self.openings([text])[0]
+
+    def openings(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[*self.start, *(ids if text else [])] for text, ids in zip(texts, self._ids(texts), strict=True)]
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         found: list[list[int] | None] = [None] * len(texts)
@@ -36,6 +39,17 @@ class PieceTokenizer:
                     found[index] = ids[len(head) :]
         return [ids if ids is not None else self._ids([text])[0] for ids, text in zip(found, texts, strict=True)]
 
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        encoded = self._tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
+    def _start(self) -> list[int]:
+        """What the tokenizer itself puts before a text. Naming a beginning-of-text token is not using it: some models
+        of the SmolLM and Qwen families have one that no text begins with."""
+        plain, whole = self._ids(["a"])[0], list(self._tokenizer("a")["input_ids"])
+        for at in range(len(whole) - len(plain) + 1):
+            if whole[at : at + len(plain)] == plain:
+                return whole[:at]
+        return []
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        encoded = self._tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True, verbose=False)
         return [list(ids) for ids in encoded["input_ids"]]
