@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ def add_lora(model: nn.Module, settings: LoRASettings) -> PeftModel:
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=list(settings.targets),
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings():  # peft asks transformers in a way that transformers deprecates
@@ -50,7 +52,7 @@ def check_targets(model: Any, targets: Sequence[str]) -> None:
             raise ModelError(
                 f"this {family} model has no layer {target!r} for LoRA{suggestion(target, list(linear))}; "
                 f"it has: {', '.join(linear)}",
-                hint=f"--set 'backbone.lora.targets={list(linear)[:1]}'",
+                hint=f"--set 'backbone.lora.targets={json.dumps(list(linear)[:1])}'",
             )
 
 

@@ -24,6 +24,7 @@ from sasrec_llm.backbones.model_files import (
 )
 from sasrec_llm.backbones.sentence_layout import read_layout
 from sasrec_llm.backbones.settings import SentenceEncoderSettings
+from sasrec_llm.backbones.text import PlainTokenizer
 from sasrec_llm.backbones.text_vectors import TextReader, embed_texts
 from sasrec_llm.backbones.vector_cache import VectorCache
 from sasrec_llm.components import BuildContext
@@ -67,14 +68,10 @@ class SentenceEncoder(nn.Module):
         return embed_texts(texts, reader, self._cache)
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """`[MASK]` or any other name of a special token in a text is spelled out, never obeyed."""
         given = [self._settings.prefix + text for text in texts]
         if self._lower_case:
             given = [text.lower() for text in given]
-        found = self._tokenizer(
-            given, truncation=True, max_length=self._max_tokens, split_special_tokens=True, verbose=False
-        )
-        return [list(ids) for ids in found["input_ids"]]
+        return PlainTokenizer(self._tokenizer)(given, truncation=True, max_length=self._max_tokens)
 
     def _states(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]

@@ -32,6 +32,8 @@ class TextReader:
 
 def embed_texts(texts: Sequence[str], reader: TextReader, cache: VectorCache | None) -> Tensor:
     """-> [n, D] float32, on the CPU. A text without any token gets zeros."""
+    if not texts:
+        return torch.zeros(0, reader.width)
     unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
 
     def compute(missing: Sequence[str]) -> Tensor:
