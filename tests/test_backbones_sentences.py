@@ -18,8 +18,10 @@ from sasrec_llm.backbones.model_files import model_hash
 from sasrec_llm.backbones.sentence_encoder import SentenceEncoder, load
 from sasrec_llm.backbones.settings import SentenceEncoderSettings
 from sasrec_llm.errors import DamagedError, ModelError, NonFiniteError
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.testing import check_backbone
 from tests.conftest import ROOT
-from tests.tiny_models import gpt, save_model, save_sentence_encoder, wordpiece, write
+from tests.tiny_models import gpt, save_model, save_sentence_encoder, unigram, wordpiece, write
 
 TEXTS = [
     "Heat (1995)",
@@ -79,6 +81,26 @@ def test_names_of_special_tokens_are_text(folder: Path) -> None:
     (ids,) = model._encode(["a [MASK]"])
     assert wordpiece().mask_token_id not in ids
     assert len(ids) > 4
+
+
+def test_names_that_a_unigram_model_knows_are_text_too(tmp_path: Path) -> None:
+    """The multilingual encoders have such a tokenizer."""
+    model = encoder(save_model(tmp_path / "m", "xlm-roberta", unigram(), AutoModel, pad_token_id=3))
+    (ids,) = model._encode(["a </s> b"])
+    assert [at for at, token in enumerate(ids) if token == unigram().eos_token_id] == [len(ids) - 1]
+
+
+def test_it_keeps_the_promises_of_a_backbone(folder: Path, builtins: Plugins) -> None:
+    check_backbone(builtins.get("backbones", "sentence-encoder"), {"model": str(folder)})
+
+
+def test_check_backbone_notices_neighbours(folder: Path, builtins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
+    def blind(self: SentenceEncoder, tokens: Tensor, lengths: Tensor) -> Tensor:
+        return self._loaded[0](input_ids=tokens).last_hidden_state  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(SentenceEncoder, "_states", blind)
+    with pytest.raises(AssertionError, match="depends on the other texts"):
+        check_backbone(builtins.get("backbones", "sentence-encoder"), {"model": str(folder)})
 
 
 def test_a_run_in_half_precision_does_not_change_them(folder: Path) -> None:
