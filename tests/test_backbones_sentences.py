@@ -341,3 +341,28 @@ def test_a_json_that_is_none_is_damaged(tmp_path: Path) -> None:
     (made / "modules.json").write_text("{")
     with pytest.raises(DamagedError, match="is not JSON"):
         encoder(made)
+
+
+def test_a_hub_id_is_read_from_the_local_cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the hub keeps it: a snapshot of links to blobs, which is hashed by what they hold."""
+    from huggingface_hub import constants
+
+    kept = tmp_path / "hub" / "models--somebody--mini"
+    snapshot = kept / "snapshots" / ("a" * 40)
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        blob = kept / "blobs" / f"{path.parent.name}-{path.name}"
+        link = snapshot / path.relative_to(folder)
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(path.read_bytes())
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(blob)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("a" * 40)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    expected = encoder(folder).embed_texts(["Heat"])
+    for revision in (None, "main", "a" * 40):
+        found = encoder(Path("somebody/mini"), revision=revision)
+        assert torch.equal(found.embed_texts(["Heat"]), expected)
+    assert model_hash(snapshot) == model_hash(folder)
+    with pytest.raises(ModelError, match="not in the local cache and the hub cannot be reached"):
+        encoder(Path("somebody/mini"), revision="b" * 40)

@@ -167,6 +167,16 @@ def test_weights_that_could_run_code_are_refused(tiny_folder: Path, tmp_path: Pa
         backbone(broken)
 
 
+def test_weights_that_are_cut_short_are_one_line(tiny_folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(tiny_folder, broken)
+    content = (broken / "model.safetensors").read_bytes()
+    for length in (4, 5000):
+        (broken / "model.safetensors").write_bytes(content[:length])
+        with pytest.raises(ModelError, match=f"cannot load the model in {broken}: "):
+            backbone(broken)
+
+
 def test_weights_that_do_not_cover_the_config_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from sasrec_llm.backbones.lora import LoRA, add_lora
-from sasrec_llm.backbones.model_files import check_folder, check_report, find_folder, first_line, precision
+from sasrec_llm.backbones.model_files import UNREADABLE, check_folder, check_report, find_folder, first_line, precision
 from sasrec_llm.backbones.quantise import four_bit, ready_for_lora
 from sasrec_llm.backbones.settings import EmbedSettings, LlamaSettings, LoRASettings
 from sasrec_llm.backbones.text import PieceTokenizer
@@ -136,7 +136,7 @@ def load(
         loaded, report = AutoModelForCausalLM.from_pretrained(
             str(folder), config=config, use_safetensors=True, output_loading_info=True, **how
         )
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ModelError(f"cannot load the model in {model}: {first_line(error)}") from error
     check_report(report, model)
     about = embed.model_dump(exclude={"batch_tokens"}) | {"dtype": str(how["dtype"]), "quantise": quantise}
@@ -158,7 +158,7 @@ def check_answers(backbone: LlamaBackbone, family: str) -> None:
     tokens = torch.tensor([backbone.tokenizer.opening("Yes or no?")], device=next(backbone.parameters()).device)
     answers = torch.arange(16, device=tokens.device)
     whole = backbone.model(input_ids=tokens, use_cache=False).logits[:, -1, :16].float()
-    found = backbone.next_logits(backbone.embed(tokens), torch.tensor([tokens.shape[1]]), answers)
+    found = backbone.next_logits(backbone.embed(tokens), torch.tensor([tokens.shape[1]], device=tokens.device), answers)
     if not torch.allclose(found, whole, rtol=0.05, atol=0.05 * float(whole.std())):
         raise ModelError(
             f"models of the family {family!r} change their logits after the output matrix, which is not read here",

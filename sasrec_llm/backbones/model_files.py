@@ -7,12 +7,16 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
 
 from sasrec_llm.durable import MANIFEST, digest, sha256
 from sasrec_llm.errors import ModelError
 
 READ = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 UNREAD = ["onnx/*", "openvino/*", "original/*", "consolidated*"]  # the same weights once more, for other programs
+
+
+UNREADABLE = (OSError, ValueError, ImportError, SafetensorError)  # what transformers raises where files do not fit
 
 
 def find_folder(model: str, revision: str | None, *, hint: str = "") -> Path:

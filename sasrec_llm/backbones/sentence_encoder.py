@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTo
 from transformers.utils.logging import disable_progress_bar
 
 from sasrec_llm.backbones.model_files import (
+    UNREADABLE,
     check_folder,
     check_report,
     find_folder,
@@ -105,7 +106,7 @@ class SentenceEncoder(nn.Module):
                 use_safetensors=True,
                 output_loading_info=True,
             )
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise ModelError(f"cannot load the model in {self._folder}: {first_line(error)}") from error
         check_report(report, str(self._folder), unused=("pooler.",))  # what is pooled here lies below it
         return (model.requires_grad_(False).eval().to(self._device),)
@@ -127,7 +128,7 @@ def load(settings: SentenceEncoderSettings, *, cache: Path | None, device: str) 
     about["dtype"] = str(precision(settings.dtype, device))
     try:
         config = AutoConfig.from_pretrained(str(layout.transformer))
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ModelError(f"cannot read the config.json of {settings.model}: {first_line(error)}") from error
     return SentenceEncoder(
         folder=layout.transformer,
