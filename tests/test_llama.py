@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from sasrec_llm.backbones.llama import LlamaBackbone, load
-from sasrec_llm.backbones.settings import BuiltInLlamaSettings, LoRASettings
+from sasrec_llm.backbones.llama import build as build_llama
+from sasrec_llm.backbones.settings import BuiltInLlamaSettings, EmbedSettings, LlamaSettings, LoRASettings
 from sasrec_llm.backbones.tiny_llama import build as build_tiny
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import DamagedError, ModelError
-from sasrec_llm.testing import context
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.testing import check_backbone, context
 from sasrec_llm.train.parts import load_part, save_part
 
 SMALL = BuiltInLlamaSettings(width=16, layers=1, heads=2, vocabulary=400, pretrain_steps=2)
@@ -165,6 +167,16 @@ def test_weights_that_could_run_code_are_refused(tiny_folder: Path, tmp_path: Pa
         backbone(broken)
 
 
+def test_weights_that_are_cut_short_are_one_line(tiny_folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(tiny_folder, broken)
+    content = (broken / "model.safetensors").read_bytes()
+    for length in (4, 5000):
+        (broken / "model.safetensors").write_bytes(content[:length])
+        with pytest.raises(ModelError, match=f"cannot load the model in {broken}: "):
+            backbone(broken)
+
+
 def test_weights_that_do_not_cover_the_config_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -204,3 +216,40 @@ def test_the_built_in_llama_is_made_once_and_the_same_for_a_seed(tmp_path: Path)
 def test_its_embedding_scale_is_that_of_its_tokens(folder: Path) -> None:
     model: Any = backbone(folder, None)
     assert model.embedding_scale == pytest.approx(float(model.model.get_input_embeddings().weight.std()))
+
+
+@pytest.mark.parametrize("name", ["tiny-llama", "llama", "causal-lm"])
+def test_it_keeps_the_promises_of_a_backbone(name: str, tiny_folder: Path, builtins: Plugins) -> None:
+    settings = SMALL.model_dump() if name == "tiny-llama" else {"model": str(tiny_folder)}
+    check_backbone(builtins.get("backbones", name), settings)
+
+
+def test_its_text_vectors_are_kept_and_follow_the_settings(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    real = LlamaBackbone._states
+
+    def count(self: LlamaBackbone, **tokens: Tensor) -> Tensor:
+        calls.append(len(tokens["input_ids"]))
+        return real(self, **tokens)
+
+    monkeypatch.setattr(LlamaBackbone, "_states", count)
+
+    def vectors(texts: list[str], lora: LoRASettings | None = None, **embed: Any) -> Tensor:
+        settings = LlamaSettings(model=str(tiny_folder), lora=lora, embed=EmbedSettings(**embed))
+        return build_llama(settings, context(cache=tmp_path)).embed_texts(texts)
+
+    first = vectors(TEXTS)
+    assert sum(calls) == len(TEXTS)
+    assert torch.equal(vectors(TEXTS, LoRASettings(r=2)), first)
+    assert torch.equal(vectors(TEXTS, batch_tokens=16), first)
+    assert sum(calls) == len(TEXTS)
+    vectors([*TEXTS, "new"])
+    assert sum(calls) == len(TEXTS) + 1
+    last, unit = vectors(TEXTS, pooling="last"), vectors(TEXTS, normalise=True)
+    assert not torch.allclose(last, first, atol=1e-3)
+    assert torch.allclose(unit, torch.nn.functional.normalize(first), atol=1e-5)
+    cut = vectors(["Once upon a time there was", "Once upon a time they ran"], max_tokens=2)
+    assert torch.equal(cut[0], cut[1])
+    assert torch.allclose(vectors(["upon a time"], prefix="Once "), vectors(["Once upon a time"]), atol=1e-6)

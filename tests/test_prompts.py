@@ -140,9 +140,10 @@ def test_answers_that_start_alike_are_refused() -> None:
         prompts(PreTrainedTokenizerFast(tokenizer_object=bare, unk_token="<unk>"), ("a",))
 
 
-def test_a_tokenizer_without_a_start_token_has_none() -> None:
+def test_a_tokenizer_that_names_a_start_token_and_does_not_use_it_has_none() -> None:
     bare = make_tokenizer(["a b c"], BuiltInLlamaSettings(vocabulary=400))
-    bare.bos_token = None
+    assert PieceTokenizer(bare).opening("a")[0] == bare.bos_token_id
+    bare.backend_tokenizer.post_processor = None
     assert PieceTokenizer(bare).opening("a") == bare("a", add_special_tokens=False)["input_ids"]
 
 

@@ -1,7 +1,9 @@
-"""Any Llama-family causal language model, from a folder or from the Hugging Face hub."""
+"""Any causal language model, from a folder or from the Hugging Face hub: the Llama family, Qwen, Mistral, SmolLM."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,17 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from sasrec_llm.backbones.lora import LoRA, add_lora
-from sasrec_llm.backbones.settings import LlamaSettings, LoRASettings
+from sasrec_llm.backbones.model_files import UNREADABLE, check_folder, check_report, find_folder, first_line, precision
+from sasrec_llm.backbones.quantise import four_bit, ready_for_lora
+from sasrec_llm.backbones.settings import EmbedSettings, LlamaSettings, LoRASettings
 from sasrec_llm.backbones.text import PieceTokenizer
+from sasrec_llm.backbones.text_vectors import TextReader, embed_texts
+from sasrec_llm.backbones.vector_cache import VectorCache
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import ModelError
+
+TESTED = ("llama", "mistral", "qwen2", "qwen3", "smollm3")  # any other family is asked a question when it is loaded
+NO_LIMIT = 2048  # the context of a model that names none
 
 
 class LlamaBackbone(nn.Module):
@@ -25,15 +34,26 @@ class LlamaBackbone(nn.Module):
     cannot reach it, and a row's score does not depend on its batch.
     """
 
-    def __init__(self, *, model: nn.Module, tokenizer: Any, lora: LoRASettings | None) -> None:
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        tokenizer: Any,
+        lora: LoRASettings | None,
+        embed: EmbedSettings = EmbedSettings(),  # noqa: B008
+        cache: VectorCache | None = None,
+    ) -> None:
         super().__init__()
         model.requires_grad_(False)
+        config: Any = model.config
+        text = config.get_text_config()
         self.model: Any = add_lora(model, lora) if lora else model
         self._causal_lm: Any = model
         self.tokenizer = PieceTokenizer(tokenizer)
-        self.width: int = model.config.hidden_size  # type: ignore[union-attr, assignment]
-        self.context: int = model.config.max_position_embeddings  # type: ignore[union-attr, assignment]
+        self.width: int = text.hidden_size
+        self.context: int = getattr(text, "max_position_embeddings", None) or NO_LIMIT
         self._lora = LoRA(self.model) if lora else None
+        self._embed, self._cache = embed, cache
         self.eval()
 
     @property
@@ -49,69 +69,98 @@ class LlamaBackbone(nn.Module):
 
     def next_logits(self, embeddings: Tensor, lengths: Tensor, answers: Tensor) -> Tensor:
         """[B, L, D] -> [B, A]: only the rows of the output matrix that are asked for are computed."""
-        states = self._causal_lm.get_decoder()(inputs_embeds=embeddings, use_cache=False).last_hidden_state
+        states = self._states(inputs_embeds=embeddings)
         last = states[torch.arange(len(states), device=states.device), lengths - 1]  # [B, D]
-        return F.linear(last, self._causal_lm.get_output_embeddings().weight[answers]).float()
+        output = self._causal_lm.get_output_embeddings()
+        bias = getattr(output, "bias", None)
+        return F.linear(last, output.weight[answers], None if bias is None else bias[answers]).float()
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """-> [n, D] float32, on the CPU, by the model as it was loaded: without its LoRA, trained or not.
+
+        The beginning-of-text token is read but not averaged, since its state is the same for every text.
+        """
+        reader = TextReader(
+            encode=self._encode,
+            states=lambda tokens, lengths: self._states(input_ids=tokens),
+            width=self.width,
+            device=str(self._causal_lm.get_input_embeddings().weight.device),
+            pooling=self._embed.pooling,
+            normalise=self._embed.normalise,
+            batch_tokens=self._embed.batch_tokens,
+            opening=len(self.tokenizer.start),
+        )
+        with self.lora.off() if self.lora else contextlib.nullcontext():
+            return embed_texts(texts, reader, self._cache)
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        longest = min(self._embed.max_tokens, self.context)
+        return [ids[:longest] for ids in self.tokenizer.openings([self._embed.prefix + text for text in texts])]
+
+    def _states(self, **tokens: Tensor) -> Tensor:
+        return self._causal_lm.get_decoder()(**tokens, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
 
 
 def build(settings: LlamaSettings, context: BuildContext) -> LlamaBackbone:
     return load(
-        settings.model, revision=settings.revision, dtype=settings.dtype, lora=settings.lora, device=context.device
+        settings.model,
+        revision=settings.revision,
+        dtype=settings.dtype,
+        quantise=settings.quantise,
+        lora=settings.lora,
+        embed=settings.embed,
+        cache=context.cache,
+        device=context.device,
     )
 
 
 def load(
-    model: str, *, lora: LoRASettings | None, device: str, revision: str | None = None, dtype: str = "auto"
+    model: str,
+    *,
+    lora: LoRASettings | None,
+    device: str,
+    revision: str | None = None,
+    dtype: str = "auto",
+    quantise: str = "none",
+    embed: EmbedSettings = EmbedSettings(),  # noqa: B008
+    cache: Path | None = None,
 ) -> LlamaBackbone:
-    """Load tokenizer and weights, all of them or none."""
+    """Load tokenizer and weights, all of them or none. `cache` keeps text vectors."""
+    how = four_bit(device) if quantise == "4bit" else {"dtype": precision(dtype, device)}
     disable_progress_bar()  # of reading files; downloads have their own
-    folder = Path(model)
-    if folder.exists():
-        check_folder(folder)
-    elif model.startswith(("/", "./", "../", "~")):
-        raise ModelError(f"there is no model folder {model}", hint="Give one: --set backbone.model=PATH")
-    half = dtype == "bf16" or (dtype == "auto" and device == "cuda" and torch.cuda.is_bf16_supported())
+    folder = find_folder(model, revision, hint="Or run small:  srl run recipes/dual_stage_cpu.toml\n")
+    check_folder(folder)
     try:
-        config = AutoConfig.from_pretrained(model, revision=revision)
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision, use_fast=True)
+        config = AutoConfig.from_pretrained(str(folder))
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=True)
         loaded, report = AutoModelForCausalLM.from_pretrained(
-            model,
-            config=config,
-            revision=revision,
-            dtype=torch.bfloat16 if half else torch.float32,
-            attn_implementation="sdpa",
-            use_safetensors=True,
-            output_loading_info=True,
+            str(folder), config=config, use_safetensors=True, output_loading_info=True, **how
         )
-    except (OSError, ValueError) as error:
-        if folder.exists():
-            raise ModelError(f"cannot load the model in {model}: {first_line(error)}") from error
+    except UNREADABLE as error:
+        raise ModelError(f"cannot load the model in {model}: {first_line(error)}") from error
+    check_report(report, model)
+    about = embed.model_dump(exclude={"batch_tokens"}) | {"dtype": str(how["dtype"]), "quantise": quantise}
+    backbone = LlamaBackbone(
+        model=ready_for_lora(loaded) if lora and quantise == "4bit" else loaded,
+        tokenizer=tokenizer,
+        lora=lora,
+        embed=embed,
+        cache=VectorCache(cache=cache, model=folder, about=about) if cache else None,
+    ).to(device)
+    if config.model_type not in TESTED:
+        check_answers(backbone, config.model_type)
+    return backbone
+
+
+@torch.no_grad()
+def check_answers(backbone: LlamaBackbone, family: str) -> None:
+    """Some families scale or bend their logits after the output matrix, which reading a few of its rows leaves out."""
+    tokens = torch.tensor([backbone.tokenizer.opening("Yes or no?")], device=next(backbone.parameters()).device)
+    answers = torch.arange(16, device=tokens.device)
+    whole = backbone.model(input_ids=tokens, use_cache=False).logits[:, -1, :16].float()
+    found = backbone.next_logits(backbone.embed(tokens), torch.tensor([tokens.shape[1]], device=tokens.device), answers)
+    if not torch.allclose(found, whole, rtol=0.05, atol=0.05 * float(whole.std())):
         raise ModelError(
-            f"{model} is not in the local cache and the hub cannot be reached, or has no such model.",
-            hint=f"Give a folder: --set backbone.model=PATH\nOr run small:  srl run recipes/dual_stage_cpu.toml"
-            f"\nThe hub said:  {first_line(error)}",
-        ) from error
-    lost = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
-    if lost:
-        raise ModelError(
-            f"the weights of {model} do not fit its config.json: {', '.join(lost[:3])} ({len(lost)} in all)"
+            f"models of the family {family!r} change their logits after the output matrix, which is not read here",
+            hint=f"Take a model of one of these families: {', '.join(TESTED)}",
         )
-    return LlamaBackbone(model=loaded, tokenizer=tokenizer, lora=lora).to(device)
-
-
-def check_folder(folder: Path) -> None:
-    missing = [name for name in ("config.json", "tokenizer_config.json") if not (folder / name).is_file()]
-    if missing:
-        raise ModelError(f"{folder} is not a model folder: {' and '.join(missing)} missing")
-    if not any(folder.glob("*.safetensors")):
-        foreign = sorted(found.name for found in folder.glob("*.bin"))
-        if foreign:
-            raise ModelError(
-                f"{folder} has its weights in {foreign[0]}, which can run code when loaded; only safetensors are read",
-                hint="Convert them once where you trust them: model.save_pretrained(PATH, safe_serialization=True)",
-            )
-        raise ModelError(f"{folder} has no weights: no *.safetensors file in it")
-
-
-def first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +13,47 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from sasrec_llm.backbones.settings import LoRASettings
 from sasrec_llm.durable import read_json
-from sasrec_llm.errors import DamagedError
+from sasrec_llm.errors import DamagedError, ModelError
+from sasrec_llm.plugins import suggestion
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def add_lora(model: nn.Module, settings: LoRASettings) -> PeftModel:
+    check_targets(model, settings.targets)
     config = LoraConfig(
         r=settings.r,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=list(settings.targets),
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings():  # peft asks transformers in a way that transformers deprecates
         warnings.simplefilter("ignore", FutureWarning)
         return get_peft_model(model, config)
+
+
+def check_targets(model: Any, targets: Sequence[str]) -> None:
+    """Every name must be a linear layer of this model; peft is content if one of them is."""
+    output = model.get_output_embeddings()
+    linear = {
+        name.rpartition(".")[2]: None
+        for name, module in model.named_modules()
+        if isinstance(module, (nn.Linear, Conv1D)) and module is not output
+    }
+    for target in targets:
+        if target not in linear:
+            family = model.config.model_type
+            raise ModelError(
+                f"this {family} model has no layer {target!r} for LoRA{suggestion(target, list(linear))}; "
+                f"it has: {', '.join(linear)}",
+                hint=f"--set 'backbone.lora.targets={json.dumps(list(linear)[:1])}'",
+            )
 
 
 class LoRA:
@@ -55,6 +79,18 @@ class LoRA:
 
     def to(self, device: str) -> None:
         self._model.to(device)
+
+    @contextlib.contextmanager
+    def off(self) -> Iterator[None]:
+        """The model as it is without the adapter. peft unfreezes an adapter that it switches on again; what was frozen
+        stays frozen here."""
+        learns = [(weight, weight.requires_grad) for weight in self.parameters()]
+        try:
+            with self._model.disable_adapter():
+                yield
+        finally:
+            for weight, wanted in learns:
+                weight.requires_grad_(wanted)
 
     def save(self, folder: Path) -> None:
         self._model.peft_config["default"].save_pretrained(str(folder))

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sasrec_llm.backbones.settings import BuiltInLlamaSettings, LlamaSettings, TinyLlamaPresetSettings
+from sasrec_llm.backbones.settings import (
+    BuiltInLlamaSettings,
+    LlamaSettings,
+    SentenceEncoderSettings,
+    TinyLlamaPresetSettings,
+)
 from sasrec_llm.components import Component
 
 
 def backbones() -> Iterable[Component[Any, Any]]:
-    offers = frozenset({"prompts", "lora"})
+    offers = frozenset({"prompts", "lora", "texts"})
     yield Component(
         name="llama",
         summary="any Llama-family model, from a folder or the Hugging Face hub",
+        settings=LlamaSettings,
+        build="sasrec_llm.backbones.llama:build",
+        offers=offers,
+    )
+    yield Component(
+        name="causal-lm",
+        summary="any causal language model of the Hugging Face hub: Qwen, Mistral, SmolLM, Llama",
         settings=LlamaSettings,
         build="sasrec_llm.backbones.llama:build",
         offers=offers,
@@ -31,4 +43,11 @@ def backbones() -> Iterable[Component[Any, Any]]:
         settings=BuiltInLlamaSettings,
         build="sasrec_llm.backbones.tiny_llama:build",
         offers=offers,
+    )
+    yield Component(
+        name="sentence-encoder",
+        summary="any sentence-transformers or Hugging Face encoder: item texts to vectors, no prompts",
+        settings=SentenceEncoderSettings,
+        build="sasrec_llm.backbones.sentence_encoder:build",
+        offers=frozenset({"texts"}),
     )

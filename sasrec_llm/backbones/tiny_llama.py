@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
@@ -22,13 +22,13 @@ from sasrec_llm.backbones.settings import BuiltInLlamaSettings
 from sasrec_llm.components import BuildContext
 from sasrec_llm.durable import digest, new_folder, verify
 
-RECIPE = 1  # raise when the way the model is made changes, so that cached ones are made anew
+RECIPE = 2  # raise when the way the model is made changes, so that cached ones are made anew
 SPECIAL = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 BATCH, LENGTH = 16, 128
 
 
 def build(settings: BuiltInLlamaSettings, context: BuildContext) -> LlamaBackbone:
-    shape = settings.model_dump(exclude={"lora"})
+    shape = settings.model_dump(exclude={"lora", "embed"})
     key = digest([RECIPE, shape, context.item_texts, context.seed])[:16]
     folder = context.cache / f"tiny-llama-{key}"
     if folder.exists():
@@ -36,7 +36,14 @@ def build(settings: BuiltInLlamaSettings, context: BuildContext) -> LlamaBackbon
     else:
         with new_folder(folder) as draft:
             make(draft, settings, context.item_texts, context.seed)
-    return load(str(folder), lora=settings.lora, device=context.device, dtype="fp32")
+    return load(
+        str(folder),
+        lora=settings.lora,
+        embed=settings.embed,
+        cache=context.cache,
+        device=context.device,
+        dtype="fp32",
+    )
 
 
 def make(folder: Path, settings: BuiltInLlamaSettings, texts: tuple[str, ...], seed: int) -> None:
@@ -90,6 +97,10 @@ def make_tokenizer(lines: list[str], settings: BuiltInLlamaSettings) -> PreTrain
         show_progress=False,
     )
     bare.train_from_iterator(lines, trainer)
+    start = SPECIAL["bos_token"]
+    bare.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A", special_tokens=[(start, bare.token_to_id(start))]
+    )
     return PreTrainedTokenizerFast(tokenizer_object=bare, model_max_length=settings.context, **SPECIAL)
 
 
