@@ -20,7 +20,7 @@ from sasrec_llm.train.freezing import only, set_mode, weights
 KNOWN = Plugins()
 KNOWN.load()
 TINY = {"width": 16, "layers": 1, "heads": 2, "vocabulary": 400, "pretrain_steps": 2}
-SMALL: dict[str, dict[str, Any]] = {"tiny-llama": TINY}
+SMALL: dict[str, dict[str, Any]] = {"tiny-llama": TINY, "sasrec": {"width": 8}}
 BUILDABLE = ("encoders", "aligners", "backbones", "strategies")
 
 
