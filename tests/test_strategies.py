@@ -78,7 +78,7 @@ def test_llm2sequential_starts_from_the_texts_and_leaves_unseen_items_in_their_p
     outcome = do(place, "llm2sasrec", data, **sections, stages={"encoder": fit})
     from safetensors.torch import load_file
 
-    from sasrec_llm.experiment import build, open_data
+    from sasrec_llm.systems import build, open_data
 
     recipe = check_recipe({"name": "x", "seed": 7, "data": data, **sections}, "test", KNOWN)
     loaded = open_data(recipe, place, KNOWN)

@@ -6,7 +6,6 @@ parts, the scores of every valid and test row, and `stage.json`; whoever finds i
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -20,17 +19,17 @@ from sasrec_llm.components import Objective, StrategyComponent
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.data.training import Batches, Training
 from sasrec_llm.devices import Device
-from sasrec_llm.durable import new_folder, read_json, verify, write_json
+from sasrec_llm.durable import new_folder, verify, write_json
 from sasrec_llm.errors import DamagedError, RunError, UsageError
 from sasrec_llm.evaluate.results import Answers, Task, load_predictions, save_predictions
 from sasrec_llm.interfaces import Dependent, Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage
+from sasrec_llm.train.finished import adopt, is_finished
 from sasrec_llm.train.identity import about_part, stage_identity
 from sasrec_llm.train.loop import Job, fit, order_of
 from sasrec_llm.train.parts import fingerprint, load_part, save_part
 
-log = logging.getLogger(__name__)
 EVALUATED = ("valid", "test")
 
 
@@ -95,7 +94,7 @@ class Chain:
         batches = self._batches(stage)
         info = self._info(position, name, stage, parts, batches)
         result = self.folder / name / "result"
-        if self._finished(result, identity) or self._adopt(result, identity):
+        if is_finished(result, identity) or adopt(result, identity, self.others):
             self.plugins.event("srl_stage_started", stage=info)
             self._take(result, stage)
         else:
@@ -176,24 +175,6 @@ class Chain:
             "stopped_early": progress.stopped,
             "seconds": round(progress.seconds, 3),
         }
-
-    def _finished(self, result: Path, identity: str) -> bool:
-        return (result / "stage.json").is_file() and read_json(result / "stage.json")["identity"] == identity
-
-    def _adopt(self, result: Path, identity: str) -> bool:
-        """Another run has done this very stage: take a copy."""
-        for found in sorted(self.others.glob("*/stages/*/result/stage.json")):
-            if found.parent != result and self._finished(found.parent, identity):
-                try:
-                    verify(found.parent)
-                except DamagedError as error:
-                    log.warning("%s; not taken over", error)
-                    continue
-                with new_folder(result) as draft:
-                    shutil.copytree(found.parent, draft, dirs_exist_ok=True)
-                log.info("stage %s taken over from %s", result.parent.name, found.parent)
-                return True
-        return False
 
     def _load(self, stage: Stage) -> None:
         """Take the parts that the stage names from elsewhere."""

@@ -1,0 +1,133 @@
+"""A recipe's data and parts, made ready: opened, built, chained, or taken from a finished run."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from sasrec_llm.components import BuildContext, MetricComponent, StrategyComponent, resolve
+from sasrec_llm.data.interactions import Interactions, load_interactions
+from sasrec_llm.data.prepare import prepare
+from sasrec_llm.data.training import Training
+from sasrec_llm.devices import Device, choose_device
+from sasrec_llm.durable import digest, read_json
+from sasrec_llm.errors import DataError, RunError
+from sasrec_llm.evaluate.results import make_task
+from sasrec_llm.interfaces import Member, Metric, Strategy
+from sasrec_llm.plugins import Plugins, suggestion
+from sasrec_llm.recipe import Recipe
+from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.runs import Run, Workspace, find_run
+from sasrec_llm.strategies.assemble import assemble
+from sasrec_llm.train.stages import Chain
+
+
+def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interactions:
+    name, folder = recipe.data.use, workspace.data / recipe.data.use
+    if not (folder / "card.json").is_file():
+        sources = plugins.offers("sources")
+        if name not in sources:
+            prepared = sorted(path.parent.name for path in workspace.data.glob("*/card.json"))
+            known = sorted({*prepared, *sources})
+            raise DataError(
+                f"unknown dataset {name!r}{suggestion(name, known)}; prepared: {', '.join(prepared) or 'none'}",
+                hint=f"Prepare your own: srl data prepare FILE --name {name}",
+            )
+        if not sources[name][0].generated:
+            hint = f"Run: srl data prepare {name}" + ("" if sources[name][0].url else " --from PATH")
+            raise DataError(f"{name} is not prepared", hint=hint)
+        prepare(sources[name][0], given=None, folder=folder, cache=workspace.cache)
+    data = recipe.data
+    return load_interactions(
+        folder, data.protocol, data.history, task=recipe.task, text=data.text, text_length=data.text_length
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A recipe's parts, built."""
+
+    strategy: Strategy
+    context: BuildContext
+    training: Training
+    device: Device
+
+
+def build(recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> System:
+    device = choose_device(recipe.head)
+    training = Training(data)
+    context = BuildContext(
+        n_users=data.n_users,
+        n_items=data.n_items,
+        item_texts=data.titles,
+        seed=recipe.head.seed,
+        cache=workspace.cache,
+        device=device.name,
+        data=training,
+        task=recipe.task,
+        like_at=data.like_at,
+        member=lambda name: load_member(name, data, workspace, plugins),
+    )
+    return System(assemble(recipe.choices, context, plugins), context, training, device)
+
+
+def make_chain(
+    recipe: Recipe, data: Interactions, system: System, found: Run, workspace: Workspace, plugins: Plugins
+) -> Chain:
+    names = dict.fromkeys([*recipe.metrics, *(recipe.metric(stage) for stage in recipe.stages.values())])
+    components = {name: plugins.get("metrics", name) for name in names}
+    return Chain(
+        recipe=recipe,
+        plugins=plugins,
+        strategy=system.strategy,
+        task=make_task(
+            data,
+            {name: metric(component) for name, component in components.items()},
+            kept=max((component.at or 0 for component in components.values()), default=0),
+        ),
+        training=system.training,
+        device=system.device,
+        run=found.name,
+        folder=found.folder / "stages",
+        others=workspace.runs,
+        truncate_log=found.truncate_log,
+    )
+
+
+def metric(component: MetricComponent) -> Metric:
+    measure = resolve(component.measure)
+    return measure if component.at is None else functools.partial(measure, k=component.at)
+
+
+def final_objective(recipe: Recipe, plugins: Plugins) -> str:
+    """What the finished system answers with: the objective of its last stage, or, untrained, the strategy's own."""
+    if recipe.stages:
+        return list(recipe.stages.values())[-1].objective
+    strategy: StrategyComponent[Any, Any] = plugins.get("strategies", recipe.strategy.use)
+    return next(reversed(list(strategy.objectives)), "")
+
+
+def restore(found: Run, recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> Chain:
+    """A finished run, its parts loaded; refused on other data than its own."""
+    if data.sha256 != found.manifest()["data"]["sha256"]:
+        raise RunError(
+            f"{data.name} ({data.protocol}, {data.task}) is not the data that {found.name} was trained on",
+            hint=f"Prepare that one again, or: srl run {found.folder / 'recipe.toml'}",
+        )
+    chain = make_chain(recipe, data, build(recipe, data, workspace, plugins), found, workspace, plugins)
+    chain.restore()
+    return chain
+
+
+def load_member(name: str, data: Interactions, workspace: Workspace, plugins: Plugins) -> Member:
+    """A finished run as one voice of an ensemble or a late fusion on the same data."""
+    found = find_run(workspace.runs, name, data.sha256)
+    recipe = check_recipe(found.resolved(), str(found.folder / "resolved.json"), plugins)
+    chain = restore(found, recipe, data, workspace, plugins)
+    return Member(
+        name=found.name,
+        identity=digest([found.resolved(), [read_json(path)["identity"] for path in found.stage_files(recipe)]]),
+        recommender=chain.strategy.recommender(final_objective(recipe, plugins)),
+        history_length=chain.strategy.history_length,
+    )

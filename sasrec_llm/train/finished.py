@@ -1,0 +1,33 @@
+"""Finding a stage that is finished: in its own place, or in another run that has done the very same."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+from sasrec_llm.durable import new_folder, read_json, verify
+from sasrec_llm.errors import DamagedError
+
+log = logging.getLogger(__name__)
+
+
+def is_finished(result: Path, identity: str) -> bool:
+    return (result / "stage.json").is_file() and read_json(result / "stage.json")["identity"] == identity
+
+
+def adopt(result: Path, identity: str, runs: Path) -> bool:
+    """If another run has done this very stage, take a copy."""
+    for path in sorted(runs.glob("*/stages/*/result/stage.json")):
+        found = path.parent
+        if found != result and is_finished(found, identity):
+            try:
+                verify(found)
+            except DamagedError as error:
+                log.warning("%s; not taken over", error)
+                continue
+            with new_folder(result) as draft:
+                shutil.copytree(found, draft, dirs_exist_ok=True)
+            log.info("stage %s taken over from %s", result.parent.name, found)
+            return True
+    return False
