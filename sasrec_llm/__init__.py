@@ -14,16 +14,19 @@ from sasrec_llm.components import (
 )
 from sasrec_llm.errors import SrlError
 from sasrec_llm.hookspecs import hookimpl
-from sasrec_llm.interfaces import Histories, Rows, Scored
+from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences
 
 __all__ = [
     "BuildContext",
     "Component",
+    "Examples",
     "Histories",
     "MetricComponent",
     "Objective",
+    "Ranked",
     "Rows",
     "Scored",
+    "Sequences",
     "Settings",
     "Source",
     "SrlError",
