@@ -80,7 +80,7 @@ LLAMA = {"backbone": {"use": "tiny-llama"}}
         (
             BASE | LLAMA | {"encoder": {"use": "item-mean"}, "strategy": {"use": "token-mapping"}},
             "encoder.use",
-            "encoder 'item-mean' has no vectors, which strategy 'token-mapping' needs; these can: sasrec",
+            "encoder 'item-mean' has no vectors, which strategy 'token-mapping' needs; these can: ",
         ),
         (
             BASE

@@ -54,14 +54,19 @@ class NextItemLoss:
     def __init__(self, *, settings: NextItemSettings, n_items: int, popularity: Tensor | None) -> None:
         self.settings = settings
         self.n_items = n_items
-        self.popularity = popularity  # [N + 1] likes in train
+        self.popularity = popularity  # [N + 1] likes in train, on the CPU as `items` is
         self.items: Tensor | None = None  # those that compete
 
     def learn_only(self, items: Tensor) -> None:
-        self.items = items
+        self.items = items.cpu()
 
     def __call__(self, states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
-        """states [M, H], table [N + 1, H] by item, targets [M] items -> [], mean over M."""
+        """states [M, H], table [N + 1, H] by item, targets [M] items -> [], mean over M. In 32 bits whatever the
+        precision around it: bf16 has 8 bits, too few to tell logits apart."""
+        with torch.autocast(table.device.type, enabled=False):
+            return self._loss(states.float(), table, targets)
+
+    def _loss(self, states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
         if self.items is None:
             competing, wanted, count = table[1:], targets - 1, self.n_items
         else:
@@ -72,10 +77,10 @@ class NextItemLoss:
         if not len(states):  # a batch in which nothing follows anything
             return states.sum() + 0.0 * competing.sum()
         if self.settings.loss == "softmax":
-            return SoftmaxLoss.apply(states.float(), competing, wanted)  # type: ignore[no-any-return, no-untyped-call]
+            return SoftmaxLoss.apply(states, competing, wanted)  # type: ignore[no-any-return, no-untyped-call]
         drawn, q = self._draw(count, table.device)
-        positive = (states * competing[wanted]).sum(1).float()  # [M]
-        negative = (states @ competing[drawn].T).float()  # [M, n]
+        positive = (states * competing[wanted]).sum(1)  # [M]
+        negative = states @ competing[drawn].T  # [M, n]
         itself = drawn == wanted[:, None]
         if self.settings.loss == "sampled-softmax":
             negative = (negative - torch.log(len(drawn) * q[drawn])).masked_fill(itself, -torch.inf)

@@ -7,11 +7,15 @@ from typing import Any
 
 from sasrec_llm.components import Component
 from sasrec_llm.encoders.settings import (
+    BERT4RecSettings,
     BiasRegressionSettings,
     ConstantSettings,
+    GRU4RecSettings,
     ItemKNNSettings,
     ItemMeanSettings,
     MarkovSettings,
+    MFSettings,
+    NCFSettings,
     PopularityMonthSettings,
     PopularitySettings,
     PopularityWeekSettings,
@@ -28,6 +32,34 @@ def encoders() -> Iterable[Component[Any, Any]]:
         settings=SASRecSettings,
         build="sasrec_llm.encoders.sasrec:build",
         offers=frozenset({"vectors", "states", "causal", "table", "like", "next-item"}),
+    )
+    yield Component(
+        name="gru4rec",
+        summary="recurrent network over the liked items",
+        settings=GRU4RecSettings,
+        build="sasrec_llm.encoders.gru4rec:build",
+        offers=frozenset({"vectors", "states", "causal", "table", "like", "next-item"}),
+    )
+    yield Component(
+        name="bert4rec",
+        summary="attention in both directions, trained to fill gaps",
+        settings=BERT4RecSettings,
+        build="sasrec_llm.encoders.bert4rec:build",
+        offers=frozenset({"vectors", "states", "table", "like", "next-item"}),
+    )
+    yield Component(
+        name="mf",
+        summary="matrix factorisation, with or without biases",
+        settings=MFSettings,
+        build="sasrec_llm.encoders.mf:build",
+        offers=frozenset({"vectors", "like", "next-item"}),
+    )
+    yield Component(
+        name="ncf",
+        summary="factorisation and a network, side by side (NeuMF)",
+        settings=NCFSettings,
+        build="sasrec_llm.encoders.ncf:build",
+        offers=frozenset({"vectors", "like"}),
     )
     yield Component(
         name="constant",

@@ -35,6 +35,48 @@ class SASRecSettings(NextItemSettings):
         return self
 
 
+class MFSettings(NextItemSettings):
+    """Matrix factorisation."""
+
+    width: int = Field(64, ge=1, description="H, size of item and user vectors")
+    biases: bool = Field(True, description="a bias for every user, every item, and all")
+    std: float = Field(0.01, gt=0, description="of the vectors before training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of the vectors; the biases stay")
+
+
+class NCFSettings(Settings):
+    """NeuMF: factorisation and a network, side by side."""
+
+    width: int = Field(16, ge=1, description="size of the vectors that are multiplied")
+    mlp: tuple[int, ...] = Field(
+        (64, 32, 16), min_length=1, description="the network: size of user and item vector together, then of each layer"
+    )
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _layers_have_a_size(self) -> NCFSettings:
+        if min(self.mlp) < 1 or self.mlp[0] % 2:
+            raise ValueError(f"mlp {list(self.mlp)} must be positive, and start with an even number")
+        return self
+
+
+class GRU4RecSettings(NextItemSettings):
+    """A recurrent network over the history."""
+
+    width: int = Field(64, ge=1, description="H, size of item and user vectors")
+    hidden: int = Field(64, ge=1, description="size of the GRU's state")
+    layers: int = Field(1, ge=1)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    max_length: int = Field(25, ge=1, description="T, items of the history that are read")
+
+
+class BERT4RecSettings(SASRecSettings):
+    """Attention in both directions over the history."""
+
+    mask_prob: float = Field(0.2, gt=0, le=1, description="share of the items that are hidden and asked for")
+    mask_last: float = Field(0.1, ge=0, le=1, description="share of sequences of which the last item alone is hidden")
+
+
 class ConstantSettings(Settings):
     """Nothing to set."""
 
