@@ -226,7 +226,7 @@ class TableEncoder(Encoder, Protocol):
     items: nn.Embedding  # [N + 1, H]; row 0 is padding
 
     def learn_only(self, items: Tensor) -> None:
-        """Only these items [n] compete as next items in training, so the vectors of all others stay as they are."""
+        """Only these items [n] compete as next items in training: the vectors of all others get no gradient."""
         ...
 
 

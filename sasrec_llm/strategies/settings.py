@@ -64,6 +64,11 @@ class LLM2SequentialSettings(Settings):
     rescale: bool = Field(
         True, description="bring the reduced vectors to the scale the table would start at; false: as the authors' code"
     )
+    neighbours: int = Field(
+        1,
+        ge=0,
+        description="trained items, nearest in text, whose mean vector an unseen item takes; 0: it keeps its own",
+    )
 
 
 class LLMSeqSimSettings(Settings):
