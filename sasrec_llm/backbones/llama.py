@@ -14,6 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 from sasrec_llm.backbones.lora import LoRA, add_lora
 from sasrec_llm.backbones.settings import LlamaSettings, LoRASettings
 from sasrec_llm.backbones.text import PieceTokenizer
+from sasrec_llm.backbones.writing import ReadPrompts, end_token, token_logits
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import ModelError
 
@@ -34,6 +35,7 @@ class LlamaBackbone(nn.Module):
         self.width: int = model.config.hidden_size  # type: ignore[union-attr, assignment]
         self.context: int = model.config.max_position_embeddings  # type: ignore[union-attr, assignment]
         self._lora = LoRA(self.model) if lora else None
+        self._tokens = tokenizer
         self.eval()
 
     @property
@@ -52,6 +54,16 @@ class LlamaBackbone(nn.Module):
         states = self._causal_lm.get_decoder()(inputs_embeds=embeddings, use_cache=False).last_hidden_state
         last = states[torch.arange(len(states), device=states.device), lengths - 1]  # [B, D]
         return F.linear(last, self._causal_lm.get_output_embeddings().weight[answers]).float()
+
+    @property
+    def end(self) -> int:
+        return end_token(self._tokens)
+
+    def read(self, embeddings: Tensor, lengths: Tensor) -> ReadPrompts:
+        return ReadPrompts(model=self._causal_lm, embeddings=embeddings, lengths=lengths)
+
+    def logits(self, states: Tensor) -> Tensor:
+        return token_logits(self._causal_lm, states)
 
 
 def build(settings: LlamaSettings, context: BuildContext) -> LlamaBackbone:

@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from sasrec_llm.components import Objective, StrategyComponent
-from sasrec_llm.strategies.settings import EncoderOnlySettings, TextPromptSettings, TokenMappingSettings
+from sasrec_llm.strategies.settings import (
+    EncoderOnlySettings,
+    SeqPromptSettings,
+    TextPromptSettings,
+    TokenMappingSettings,
+)
 
 OF_ENCODER = {
     "fit": Objective(
@@ -83,4 +88,20 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
             ),
         },
         ablations={"zero-slots": "zeros in the slots: what words alone are worth to the trained whole"},
+    )
+    yield StrategyComponent(
+        name="llm-seq-prompt",
+        summary="LLMSeqPrompt: the language model writes the next title, held to those of the catalogue",
+        settings=SeqPromptSettings,
+        build="sasrec_llm.strategies.seq_prompt:build",
+        needs={"backbone": frozenset({"prompts", "writes"})},
+        objectives={
+            "title": Objective(
+                summary="LoRA learns to write the title of the item liked next",
+                train=("lora",),
+                uses=("backbone", "strategy"),
+                learns="likes",
+                needs={"backbone": frozenset({"lora"})},
+            )
+        },
     )
