@@ -19,10 +19,12 @@ from sasrec_llm.backbones.tiny_llama import make_tokenizer
 from sasrec_llm.errors import ModelError, UsageError
 from sasrec_llm.interfaces import Histories
 from sasrec_llm.runs import Workspace
-from sasrec_llm.strategies.beams import best_titles, spread
+from sasrec_llm.strategies.beams import best_titles
+from sasrec_llm.strategies.ranges import spread
 from sasrec_llm.strategies.seq_prompt import SeqPrompt, build
 from sasrec_llm.strategies.settings import SeqPromptSettings
 from sasrec_llm.strategies.title_writer import TitleWriter, title_tokens
+from sasrec_llm.strategies.token_shares import TokenShares
 from sasrec_llm.strategies.trie import Trie, build_trie
 from sasrec_llm.testing import context, histories, one
 from tests.test_training import TINY, Counter, do, place, stage
@@ -113,7 +115,7 @@ def check_wide(found: TitleWriter, k: int) -> None:
 
 def rows_of(lists: list[list[int]]) -> tuple[Any, Any]:
     """Token lists as padded titles that end with token 0."""
-    lengths = np.array([len(found) + 1 for found in lists])
+    lengths = np.array([len(found) + 1 for found in lists], dtype=np.int64)
     tokens = np.zeros((len(lists), lengths.max()), dtype=np.int64)
     for row, found in enumerate(lists):
         tokens[row, : len(found)] = found
@@ -126,6 +128,7 @@ def walk(trie: Trie, node: int, path: tuple[int, ...]) -> dict[tuple[int, ...], 
     below = trie.items[trie.low[node] : trie.high[node]].tolist()
     if not children:
         assert trie.longest[node] == len(path)
+        assert trie.titles[node] == 1
         return {path: below}
     tokens = [int(trie.token[child]) for child in children]
     assert tokens == sorted(set(tokens))
@@ -134,6 +137,7 @@ def walk(trie: Trie, node: int, path: tuple[int, ...]) -> dict[tuple[int, ...], 
         found |= walk(trie, child, (*path, token))
     assert below == list(itertools.chain(*found.values()))
     assert trie.longest[node] == max(map(len, found))
+    assert trie.titles[node] == len(found)
     return found
 
 
@@ -150,6 +154,11 @@ def test_the_trie_holds_every_title_and_nothing_else(lists: list[list[int]]) -> 
     assert int(trie.first[-1]) == len(trie.token)
     assert [int(trie.items[at]) for at in trie.place[1:]] == list(range(1, len(lists) + 1))
     assert bool(trie.is_leaf(torch.tensor(len(trie.token) - 1)))
+    items = torch.arange(1, len(lists) + 1)
+    nodes = trie.path(items, 7)
+    assert not nodes[:, 0].any()
+    for row, found in enumerate(lists):
+        assert trie.token[nodes[row, 1 : len(found) + 2]].tolist()[: len(found) + 1] == [*found, 0]
 
 
 @given(TOKENS, st.lists(st.integers(0, 25), max_size=30))
@@ -195,11 +204,17 @@ class Table:
     def logits(self, states: Tensor) -> Tensor:
         return 4 * torch.sin(states * (1 + torch.arange(6)) * 12.9898 + self.seed).float()
 
-    def log_probability(self, title: list[int]) -> float:
+    def log_probability(self, title: list[int], rivals: list[list[int]] | None) -> float:
+        """Each token among all, or among those of the titles that begin as this one does up to here."""
         total, state = 0.0, self.state[:1, None]
         self.forget()
         for at, token in enumerate(title):
-            total += float(self.logits(state).log_softmax(2)[0, 0, token])
+            logits = self.logits(state)[0, 0]
+            if rivals is not None:
+                allowed = sorted({other[at] for other in rivals if other[:at] == title[:at]})
+                total += float(logits[token] - logits[allowed].logsumexp(0))
+            else:
+                total += float(logits.log_softmax(0)[token])
             sees = torch.ones(1, 1, at + 1, dtype=torch.bool)
             state = self.write(torch.tensor([[token]]), torch.tensor([at]), sees)
         self.forget()
@@ -214,17 +229,25 @@ class Table:
     beams=st.integers(1, 6),
     penalty=st.sampled_from([0.0, 0.7, 1.0]),
     seed=st.integers(0, 9),
+    of_catalogue=st.booleans(),
 )
 def test_beams_name_k_items_that_exist_once_and_unseen(
-    lists: list[list[int]], seen: list[list[int]], k: int, beams: int, penalty: float, seed: int
+    lists: list[list[int]],
+    seen: list[list[int]],
+    k: int,
+    beams: int,
+    penalty: float,
+    seed: int,
+    of_catalogue: bool,
 ) -> None:
     had = torch.tensor(seen) * (torch.tensor(seen) <= len(lists))
     trie = build_trie(*rows_of(lists))
     model = Table(len(seen), seed)
+    shares = TokenShares(model.logits, of_catalogue=of_catalogue)
 
     def search(width: int) -> tuple[Tensor, Tensor]:
         model.forget()
-        return best_titles(model, model.logits, trie=trie, seen=had, k=k, beams=width, length_penalty=penalty)
+        return best_titles(model, shares, trie=trie, seen=had, k=k, beams=width, length_penalty=penalty)
 
     items, scores = search(beams)
     for row, found in enumerate(items.tolist()):
@@ -233,7 +256,9 @@ def test_beams_name_k_items_that_exist_once_and_unseen(
         assert found == named + [0] * (k - len(named))
         assert len(set(named)) == len(named) == min(k, len(open_))
         assert set(named) <= open_
-    exact = torch.tensor([[model.log_probability([*found, 0]) / (len(found) + 1) ** penalty for found in lists]])
+    titles = [[*found, 0] for found in lists]
+    rivals = titles if of_catalogue else None
+    exact = torch.tensor([[model.log_probability(title, rivals) / len(title) ** penalty for title in titles]])
     value = exhaustive(exact.expand(len(seen), -1), had, k)
     for named, given_ in ((items, scores), (wide := search(1000))):
         alone = torch.where(named > 0, exact[0][(named - 1).clamp(min=0)], -torch.inf)
@@ -245,8 +270,18 @@ def test_beams_name_k_items_that_exist_once_and_unseen(
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
-def test_wide_beams_rank_as_scoring_all_titles_does(penalty: float) -> None:
-    check_wide(writer(beams=100, length_penalty=penalty), 12)
+@pytest.mark.parametrize("share", ["vocabulary", "catalogue"])
+def test_wide_beams_rank_as_scoring_all_titles_does(penalty: float, share: str) -> None:
+    check_wide(writer(beams=100, length_penalty=penalty, share=share), 12)
+
+
+def test_shares_of_the_catalogue_sum_to_one_over_its_titles() -> None:
+    found = writer(length_penalty=0, share="catalogue")
+    scores = every_item(found, histories(LISTS, 20), len(TITLES))
+    different = [item for item, title in enumerate(TITLES) if " ".join(title.split()) not in
+                 {" ".join(before.split()) for before in TITLES[:item]}]  # fmt: skip
+    assert torch.allclose(scores[:, different].exp().sum(1), torch.ones(len(LISTS)), atol=1e-4)
+    assert different == [0, 1, 2, 4, 5, 6, 7, 9, 11, 12, 13, 14]
 
 
 def test_scores_are_those_of_the_whole_model() -> None:

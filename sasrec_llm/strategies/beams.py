@@ -1,8 +1,8 @@
 """Beam search in the trie of titles, for many users at once.
 
-A beam is the beginning of a title, and its value the log-probability of its tokens under the whole vocabulary. A node
-below which the user has had every item is closed. Each step collects all open titles that end behind a beam; the best
-of the other open children are the next beams.
+A beam is the beginning of a title, and its value the log-probability of its tokens. A node below which the user has had
+every item is closed. Each step collects all open titles that end behind a beam; the best of the other open children are
+the next beams.
 
 Wherever k items are open, k are found: every beam leads to an open title, and while beams have to be dropped, as many
 go on as `beams` says, which is never fewer than k. A beam is also dropped once it cannot come among the best k: its sum
@@ -11,32 +11,18 @@ of logarithms only falls, and the longest title below bounds what it is divided 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from sasrec_llm.interfaces import Reading
+from sasrec_llm.strategies.ranges import spread
+from sasrec_llm.strategies.token_shares import TokenShares, pick
 from sasrec_llm.strategies.trie import Trie
-
-
-def spread(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Ranges [B, W] side by side -> number [B, M], the range it is of [B, M], and whether it is of one at all."""
-    ends = count.cumsum(1)
-    at = torch.arange(int(ends[:, -1].max()), device=start.device).expand(len(start), -1).contiguous()
-    owner = torch.searchsorted(ends, at, right=True).clamp(max=start.shape[1] - 1)
-    return (start - ends + count).gather(1, owner) + at, owner, at < ends[:, -1:]
-
-
-def token_scores(logits: Tensor, beam: Tensor, token: Tensor) -> Tensor:
-    """Log-probability of a token behind a beam: logits [B, W, V], beam and token [B, M] -> [B, M]"""
-    at = beam * logits.shape[2] + token
-    return logits.flatten(1).gather(1, at) - logits.logsumexp(2).gather(1, beam)
 
 
 def best_titles(
     prompts: Reading,
-    logits: Callable[[Tensor], Tensor],
+    shares: TokenShares,
     *,
     trie: Trie,
     seen: Tensor,
@@ -54,15 +40,15 @@ def best_titles(
     lineage = torch.zeros((rows, 1, 0), dtype=torch.bool, device=device)  # the written tokens that lead to a beam
     found, scores = nodes[:, :0], value[:, :0]  # leaves, best first
     for depth in range(int(trie.longest[0])):
-        first = trie.first[nodes]
-        child, beam, known = spread(first, trie.first[nodes + 1] - first)
+        child, beam, known = trie.children(nodes)
         child = child.where(known, leaf)
-        value = value.gather(1, beam) + token_scores(logits(states), beam, trie.token[child])
+        logits = shares.logits(states)
+        told = shares.among(logits, trie, nodes)
+        value = value.gather(1, beam) + pick(logits, beam, trie.token[child]) - told.gather(1, beam)
         value = value.where(known & (trie.open_items(child, closed) > 0), -torch.inf)
-        ends = trie.is_leaf(child)
-        ended = (value / (depth + 1) ** length_penalty).where(ends, -torch.inf)
-        scores, found = best(torch.cat([scores, ended], 1), k, torch.cat([found, child], 1))
-        hope = value / trie.longest[child] ** length_penalty
+        ends = shares.is_end(trie, child)
+        hope = value / trie.longest[child] ** length_penalty  # no title below scores higher
+        scores, found = best(torch.cat([scores, hope.where(ends, -torch.inf)], 1), k, torch.cat([found, child], 1))
         worst = scores[:, -1:] if scores.shape[1] == k else torch.full_like(scores[:, :1], -torch.inf)
         value = value.where(~ends & (hope >= worst), -torch.inf)
         width = min(max(beams, k), int(torch.isfinite(value).sum(1).max()))

@@ -64,5 +64,6 @@ def build(settings: SeqPromptSettings, context: BuildContext) -> SeqPrompt:
         lengths=lengths,
         beams=settings.beams,
         length_penalty=settings.length_penalty,
+        of_catalogue=settings.share == "catalogue",
     )
     return SeqPrompt(backbone=backbone, writer=writer)

@@ -54,3 +54,7 @@ class SeqPromptSettings(HistorySettings):
     length_penalty: float = Field(
         1.0, ge=0, description="log-probability / tokens ^ this: 1 is the mean, 0 the sum, which prefers short titles"
     )
+    share: Literal["vocabulary", "catalogue"] = Field(
+        "vocabulary",
+        description="what a token's probability is a share of: all tokens, or those that go on to some title",
+    )

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sasrec_llm.strategies.ranges import spread
+
 
 @dataclass(frozen=True, slots=True)
 class Trie:
@@ -22,8 +24,10 @@ class Trie:
 
     token: Tensor  # [n] the token that leads to a node
     first: Tensor  # [n + 1] the children of node i are first[i] .. first[i + 1] - 1; a leaf has none
+    begin: Tensor  # [n] level · N + low, the root's level being -1: ascending
     low: Tensor  # [n] the items below node i are items[low[i]:high[i]]
     high: Tensor  # [n]
+    titles: Tensor  # [n] different titles below
     longest: Tensor  # [n] tokens of the longest title below, with its end
     items: Tensor  # [N] in the order of their titles, then of their ids
     place: Tensor  # [N + 1] where an item stands in `items`; item 0, which does not exist, behind all others
@@ -31,8 +35,18 @@ class Trie:
     def to(self, device: str) -> Trie:
         return Trie(*(getattr(self, field.name).to(device) for field in fields(self)))
 
+    def children(self, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the nodes [B, W] -> children [B, M], whose they are [B, M], and whether there is one at all."""
+        first = self.first[nodes]
+        return spread(first, self.first[nodes + 1] - first)
+
     def is_leaf(self, nodes: Tensor) -> Tensor:
         return self.first[nodes] == self.first[nodes + 1]
+
+    def path(self, items: Tensor, length: int) -> Tensor:
+        """The nodes before each token of titles: items [...] -> [..., length], without meaning behind a title's end."""
+        levels = torch.arange(-1, length - 1, device=items.device)
+        return torch.searchsorted(self.begin, levels * len(self.items) + self.place[items][..., None], right=True) - 1
 
     def closed(self, seen: Tensor) -> Tensor:
         """Items [B, S], padded with 0 -> their places [B, S + 1], ascending, each once; N fills up."""
@@ -62,19 +76,22 @@ def build_trie(tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> Trie:
     first = 1 + np.searchsorted(parent, np.arange(len(nodes) + 2))
     spans = np.stack([low, high], axis=1).ravel()
     longest = np.maximum.reduceat(np.append(ends, 0), spans)[::2]
+    title = differs[:, -1].cumsum()
     place = np.full(count + 1, count)
     place[order + 1] = np.arange(count)
-    root = ranked[0, -1], 0, count, ends.max()
-    columns = [
-        np.append(at_root, column)
-        for at_root, column in zip(root, (ranked.T.ravel()[nodes], low, high, longest), strict=True)
-    ]
+    token, titles = ranked.T.ravel()[nodes], title[high - 1] - title[low] + 1
+
+    def column(of_root: int, of_others: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(np.append(of_root, of_others))
+
     return Trie(
-        token=torch.from_numpy(columns[0]),
+        token=column(ranked[0, -1], token),
         first=torch.from_numpy(first),
-        low=torch.from_numpy(columns[1]),
-        high=torch.from_numpy(columns[2]),
-        longest=torch.from_numpy(columns[3]),
+        begin=column(-count, nodes),
+        low=column(0, low),
+        high=column(count, high),
+        titles=column(title[-1], titles),
+        longest=column(ends.max(), longest),
         items=torch.from_numpy(order + 1),
         place=torch.from_numpy(place),
     )
