@@ -325,6 +325,27 @@ def test_a_row_does_not_depend_on_its_neighbours() -> None:
             assert torch.allclose(alone[1], values[rows], atol=1e-5)
 
 
+@pytest.mark.parametrize("share", ["vocabulary", "catalogue"])
+def test_half_precision_gives_nearly_the_same(share: str) -> None:
+    found = writer(share=share)
+    given_, targets = histories(LISTS, 20), torch.tensor([[1], [8], [5], [15]])
+    with torch.inference_mode():
+        exact, loss = found.score(given_, targets), found.loss(given_, targets)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.allclose(found.score(given_, targets), exact, atol=0.2)
+            assert torch.allclose(found.loss(given_, targets), loss, atol=0.2)
+            assert bool((found.rank(given_, 5, SEEN) > 0).all())
+
+
+def test_many_candidates_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = writer()
+    given_ = histories(LISTS, 20)
+    whole = every_item(found, given_, len(TITLES))
+    monkeypatch.setattr("sasrec_llm.strategies.title_writer.WRITTEN", 40)
+    monkeypatch.setattr("sasrec_llm.strategies.title_writer.TOKENS", 40)
+    assert torch.allclose(every_item(found, given_, len(TITLES)), whole, atol=1e-5)
+
+
 def test_a_catalogue_that_is_used_up_leaves_zeros() -> None:
     found = writer()
     seen = torch.cat([torch.arange(1, 14), torch.arange(1, 14)])[None]

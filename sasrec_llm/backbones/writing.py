@@ -29,10 +29,12 @@ class ReadPrompts:
         self._known = torch.arange(longest, device=lengths.device) < lengths[:, None]  # [B, L]
 
     def write(self, tokens: Tensor, depth: Tensor, sees: Tensor) -> Tensor:
-        mask = torch.cat([self._known[:, None].expand(-1, tokens.shape[1], -1), sees], dim=2)
+        embeddings = self._embed(tokens)
+        visible = torch.cat([self._known[:, None].expand(-1, tokens.shape[1], -1), sees], dim=2)
+        hidden = embeddings.new_zeros(()).where(visible, torch.finfo(embeddings.dtype).min)
         found = self._decoder(
-            inputs_embeds=self._embed(tokens),
-            attention_mask=mask[:, None],  # [B, 1, S, L + W + S]: taken as it is
+            inputs_embeds=embeddings,
+            attention_mask=hidden[:, None],  # [B, 1, S, L + W + S], added to the attention as it is
             position_ids=self._lengths[:, None] + depth,
             past_key_values=self._cache,
             use_cache=True,
