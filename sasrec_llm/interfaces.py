@@ -287,6 +287,38 @@ class Backbone(Part, Protocol):
         ...
 
 
+class Reading(Protocol):
+    """B prompts that a language model has read, and the tokens written behind them."""
+
+    state: Tensor  # [B, D] after the last token of each prompt
+
+    def write(self, tokens: Tensor, depth: Tensor, sees: Tensor) -> Tensor:
+        """Tokens [B, S] at `depth` [S] behind the prompt, 0 being next; each sees the prompt and, of the W tokens
+        written before and the S themselves, those where `sees` [B, S, W + S] -> their states [B, S, D]."""
+        ...
+
+    def forget(self) -> None:
+        """What was written; the prompts stay."""
+        ...
+
+
+class WritingBackbone(Backbone, Protocol):
+    """A language model that goes on where a prompt ends: capability `writes`."""
+
+    @property
+    def end(self) -> int:
+        """The token that ends what is written."""
+        ...
+
+    def read(self, embeddings: Tensor, lengths: Tensor) -> Reading:
+        """Right-padded prompts [B, L, D] of `lengths` [B]."""
+        ...
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Of the token that follows each state, for the whole vocabulary: [..., D] -> [..., V] float32"""
+        ...
+
+
 class Strategy(Protocol):
     """How the parts meet. Knows objectives; each has a recommender, and a loss or a closed form."""
 

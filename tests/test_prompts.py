@@ -56,11 +56,13 @@ def built_in() -> Any:
 
 
 def prompts(tokenizer: Any, texts: tuple[str, ...] = NASTY, slot_tokens: int = 2, **changes: Any) -> Prompts:
+    given = TokenMappingSettings.model_validate({"max_tokens": 2048} | changes)
     return Prompts(
-        settings=TokenMappingSettings.model_validate({"max_tokens": 2048} | changes),
+        settings=given,
         tokenizer=PieceTokenizer(tokenizer),
         item_texts=texts,
         context=4096,
+        answers=given.answers,
         slot_tokens=slot_tokens,
     )
 

@@ -20,6 +20,7 @@ from sasrec_llm.backbones.settings import EmbedSettings, LlamaSettings, LoRASett
 from sasrec_llm.backbones.text import PieceTokenizer
 from sasrec_llm.backbones.text_vectors import TextReader, embed_texts
 from sasrec_llm.backbones.vector_cache import VectorCache
+from sasrec_llm.backbones.writing import ReadPrompts, end_token, token_logits
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import ModelError
 
@@ -54,6 +55,7 @@ class LlamaBackbone(nn.Module):
         self.context: int = getattr(text, "max_position_embeddings", None) or NO_LIMIT
         self._lora = LoRA(self.model) if lora else None
         self._embed, self._cache = embed, cache
+        self._tokens = tokenizer
         self.eval()
 
     @property
@@ -99,6 +101,16 @@ class LlamaBackbone(nn.Module):
 
     def _states(self, **tokens: Tensor) -> Tensor:
         return self._causal_lm.get_decoder()(**tokens, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
+
+    @property
+    def end(self) -> int:
+        return end_token(self._tokens)
+
+    def read(self, embeddings: Tensor, lengths: Tensor) -> ReadPrompts:
+        return ReadPrompts(model=self._causal_lm, embeddings=embeddings, lengths=lengths)
+
+    def logits(self, states: Tensor) -> Tensor:
+        return token_logits(self._causal_lm, states)
 
 
 def build(settings: LlamaSettings, context: BuildContext) -> LlamaBackbone:

@@ -15,7 +15,7 @@ from sasrec_llm.components import Component
 
 
 def backbones() -> Iterable[Component[Any, Any]]:
-    offers = frozenset({"prompts", "lora", "texts"})
+    offers = frozenset({"prompts", "lora", "texts", "writes"})
     yield Component(
         name="llama",
         summary="any Llama-family model, from a folder or the Hugging Face hub",

@@ -13,6 +13,7 @@ from sasrec_llm.strategies.settings import (
     LateFusionSettings,
     LLM2SequentialSettings,
     LLMSeqSimSettings,
+    SeqPromptSettings,
     TextPromptSettings,
     TokenMappingSettings,
 )
@@ -136,6 +137,22 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
                 train=("fusion",),
                 uses=("strategy",),
                 learns="all",
+            )
+        },
+    )
+    yield StrategyComponent(
+        name="llm-seq-prompt",
+        summary="LLMSeqPrompt: the language model writes the next title, held to those of the catalogue",
+        settings=SeqPromptSettings,
+        build="sasrec_llm.strategies.seq_prompt:build",
+        needs={"backbone": frozenset({"prompts", "writes"})},
+        objectives={
+            "title": Objective(
+                summary="LoRA learns to write the title of the item liked next",
+                train=("lora",),
+                uses=("backbone", "strategy"),
+                learns="likes",
+                needs={"backbone": frozenset({"lora"})},
             )
         },
     )

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from sasrec_llm.errors import ModelError, UsageError
 from sasrec_llm.interfaces import TextTokenizer
-from sasrec_llm.strategies.settings import PromptSettings
-from sasrec_llm.strategies.template import parse, read_template
+from sasrec_llm.strategies.settings import HistorySettings
+from sasrec_llm.strategies.template import FIELDS, parse, read_template
 
 log = logging.getLogger(__name__)
 EMPTY = 0  # the piece with no tokens
@@ -37,27 +37,30 @@ class PromptBatch:
 
 
 class Prompts:
-    """Renders the questions of one template for one tokenizer and one catalogue."""
+    """Renders one template for one tokenizer and one catalogue."""
 
     def __init__(
         self,
         *,
-        settings: PromptSettings,
+        settings: HistorySettings,
         tokenizer: TextTokenizer,
         item_texts: Sequence[str],
         context: int,
+        answers: Sequence[str],
+        fields: Sequence[str] = FIELDS,
         slot_tokens: int = 0,
         history_slots: bool = False,
         before: Sequence[int] = (),
     ) -> None:
         """`slot_tokens` is K, the soft tokens of each slot; 0 leaves the slots out of the prompt. `history_slots` puts
-        one behind every title of the history. `before`: what the prompt begins with, such as solved examples."""
+        one behind every title of the history. `before`: what the prompt begins with, such as solved examples. Without
+        `answers` the prompt ends where something else is written."""
         self.titles = settings.titles
         self.slot_tokens = slot_tokens
         self.max_tokens = min(settings.max_tokens, context)
         self._warned = False
-        pieces = parse(read_template(settings.template), slots=slot_tokens > 0)
-        tail, self.answer_tokens = self._answers(pieces[-1].text, settings.answers, tokenizer)
+        pieces = parse(read_template(settings.template), slots=slot_tokens > 0, fields=fields)
+        tail, self.answer_tokens = self._answers(pieces[-1].text, answers, tokenizer)
         self.answers = [tokens[0] for tokens in self.answer_tokens]
 
         table: list[list[int]] = []
@@ -92,6 +95,8 @@ class Prompts:
         self, tail: str, answers: Sequence[str], tokenizer: TextTokenizer
     ) -> tuple[list[int], list[list[int]]]:
         """Tokens of the prompt's end, and those of each answer from the one in which the answers begin to differ."""
+        if not answers:
+            return tokenizer.pieces([tail])[0], []
         found = tokenizer.pieces([tail + answer for answer in answers])
         same = 0
         while all(len(ids) > same for ids in found) and len({ids[same] for ids in found}) == 1:
@@ -106,21 +111,21 @@ class Prompts:
         return found[0][:same], [ids[same:] for ids in found]
 
     def _check_room(self, item_texts: Sequence[str]) -> None:
-        """Question and target must fit whole, whatever the target."""
+        """Question and target, if it asks about one, must fit whole, whatever the target."""
         longest = int(self._lengths[self._title :].argmax())
         parts = {"history": self._nothing, "target": self._title + longest, "user": self._slot, "item": self._slot}
         need = int(sum(self._lengths[parts.get(str(column), column)] for column in self._columns))
         if need > self.max_tokens:
-            title = item_texts[longest - 1]
+            about = f" for the item {item_texts[longest - 1][:60]!r}" if "target" in self._columns else ""
             raise UsageError(
-                f"a prompt of {self.max_tokens} tokens is too short: without any history it takes {need} "
-                f"for the item {title[:60]!r}",
+                f"a prompt of {self.max_tokens} tokens is too short: without any history it takes {need}{about}",
                 hint="Raise strategy.max_tokens, take a backbone with a longer context, or shorten the template",
             )
 
-    def render(self, history: Tensor, targets: Tensor) -> PromptBatch:
-        """history [B, n] item ids, left-padded with 0; targets [B] -> prompts."""
-        matrix, slots, dropped = self._pieces(history.cpu().numpy(), targets.cpu().numpy())
+    def render(self, history: Tensor, targets: Tensor | None = None) -> PromptBatch:
+        """history [B, n] item ids, left-padded with 0; targets [B], if the template asks about one -> prompts."""
+        asked = torch.zeros(len(history), dtype=torch.int64) if targets is None else targets
+        matrix, slots, dropped = self._pieces(history.cpu().numpy(), asked.cpu().numpy())
         lengths = self._lengths[matrix]  # [B, columns]
         ends = np.cumsum(lengths, axis=1)
         total = ends[:, -1]

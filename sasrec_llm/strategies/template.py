@@ -1,12 +1,14 @@
 """A prompt template as a list of pieces.
 
-`{history}`, `{user}`, `{target}` and `{item}` are the fields; `[[...]]` is left out of prompts without slots. The
-history must come before the target, so that all candidates of a user share their prefix.
+`{history}`, `{user}`, `{target}` and `{item}` are the fields of a question about an item; `[[...]]` is left out of
+prompts without slots. The history must come before the target, so that all candidates of a user share their prefix.
+A prompt that a title is written behind has the field `{history}` alone.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +18,7 @@ from sasrec_llm.errors import UsageError
 FIELDS = ("history", "user", "target", "item")
 SLOTS = ("user", "item")
 FIELD = re.compile(r"\{(\w+)\}")
+SHIPPED = {"paper": "paper.txt", "next-title": "next_title.txt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +30,17 @@ class Piece:
 
 
 def read_template(name: str) -> str:
-    if name == "paper":
-        return (files("sasrec_llm.strategies") / "templates" / "paper.txt").read_text(encoding="utf-8")
+    if name in SHIPPED:
+        return (files("sasrec_llm.strategies") / "templates" / SHIPPED[name]).read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():
-        raise UsageError(f"there is no prompt template {name}", hint="Give the path of a text file, or `paper`")
+        raise UsageError(
+            f"there is no prompt template {name}", hint=f"Give the path of a text file, or one of: {', '.join(SHIPPED)}"
+        )
     return path.read_text(encoding="utf-8")
 
 
-def parse(template: str, *, slots: bool) -> list[Piece]:
+def parse(template: str, *, slots: bool, fields: Sequence[str] = FIELDS) -> list[Piece]:
     """Cut a template at its fields. A space before a field goes to the field: " Heat" is how tokenizers see a word."""
     text = re.sub(r"\[\[(.*?)\]\]", r"\1" if slots else "", template.rstrip("\n"), flags=re.DOTALL)
     pieces: list[Piece] = []
@@ -47,11 +52,11 @@ def parse(template: str, *, slots: bool) -> list[Piece]:
             pieces.append(Piece(" " if space else "", part))
         else:
             pieces.append(Piece(part))
-    fields = [piece.field for piece in pieces if piece.field]
-    wanted = [field for field in FIELDS if slots or field not in SLOTS]
-    if sorted(fields) != sorted(wanted):
-        raise UsageError(f"the prompt template must name each of {wanted} once; it names {fields}")
-    if fields.index("history") > fields.index("target") or (slots and fields.index("user") > fields.index("target")):
+    found = [piece.field for piece in pieces if piece.field]
+    wanted = [field for field in fields if slots or field not in SLOTS]
+    if sorted(found) != sorted(wanted):
+        raise UsageError(f"the prompt template must name each of {wanted} once; it names {found}")
+    if "target" in found and {"history", "user"} & set(found[found.index("target") :]):
         raise UsageError(
             "the prompt template must name history and user before the target, so that candidates share a prefix"
         )

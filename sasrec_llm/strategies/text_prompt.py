@@ -27,6 +27,7 @@ def build(settings: TextPromptSettings, context: BuildContext) -> Asking:
             tokenizer=backbone.tokenizer,
             item_texts=context.item_texts,
             context=backbone.context,
+            answers=settings.answers,
             before=before,
         )
 

@@ -23,6 +23,7 @@ def build(settings: TokenMappingSettings, context: BuildContext) -> Asking:
             tokenizer=backbone.tokenizer,
             item_texts=context.item_texts,
             context=backbone.context,
+            answers=settings.answers,
             slot_tokens=slot_tokens,
             history_slots=settings.history_slots,
         )
