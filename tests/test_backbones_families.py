@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sasrec_llm.backbones.llama import LlamaBackbone, load
 from sasrec_llm.backbones.settings import EmbedSettings, LlamaSettings, LoRASettings
 from sasrec_llm.errors import ModelError
-from sasrec_llm.strategies.prompts import Prompts
+from sasrec_llm.strategies.asking.prompts import Prompts
 from sasrec_llm.strategies.settings import TextPromptSettings
 from sasrec_llm.testing import context
 from sasrec_llm.train.parts import load_part, save_part

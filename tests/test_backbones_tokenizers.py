@@ -10,7 +10,7 @@ import torch
 from transformers import AutoTokenizer
 
 from sasrec_llm.backbones.text import PieceTokenizer
-from sasrec_llm.strategies.prompts import Prompts
+from sasrec_llm.strategies.asking.prompts import Prompts
 from sasrec_llm.strategies.settings import TextPromptSettings
 from tests.tiny_models import KINDS
 

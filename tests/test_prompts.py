@@ -16,9 +16,9 @@ from sasrec_llm.backbones.settings import BuiltInLlamaSettings
 from sasrec_llm.backbones.text import PieceTokenizer
 from sasrec_llm.backbones.tiny_llama import corpus, make_tokenizer
 from sasrec_llm.errors import ModelError, UsageError
-from sasrec_llm.strategies.prompts import Prompts
+from sasrec_llm.strategies.asking.prompts import Prompts
+from sasrec_llm.strategies.asking.template import parse, read_template
 from sasrec_llm.strategies.settings import TokenMappingSettings
-from sasrec_llm.strategies.template import parse, read_template
 
 NASTY = (
     "<UserID>",

@@ -19,13 +19,13 @@ from sasrec_llm.backbones.tiny_llama import make_tokenizer
 from sasrec_llm.errors import ModelError, UsageError
 from sasrec_llm.interfaces import Histories
 from sasrec_llm.runs import Workspace
-from sasrec_llm.strategies.beams import best_titles
-from sasrec_llm.strategies.ranges import spread
-from sasrec_llm.strategies.seq_prompt import SeqPrompt, build
 from sasrec_llm.strategies.settings import SeqPromptSettings
-from sasrec_llm.strategies.title_writer import TitleWriter, title_tokens
-from sasrec_llm.strategies.token_shares import TokenShares
-from sasrec_llm.strategies.trie import Trie, build_trie
+from sasrec_llm.strategies.writing.beams import best_titles
+from sasrec_llm.strategies.writing.ranges import spread
+from sasrec_llm.strategies.writing.seq_prompt import SeqPrompt, build
+from sasrec_llm.strategies.writing.title_writer import TitleWriter, title_tokens
+from sasrec_llm.strategies.writing.token_shares import TokenShares
+from sasrec_llm.strategies.writing.trie import Trie, build_trie
 from sasrec_llm.testing import context, histories, one
 from tests.test_training import TINY, Counter, do, place, stage
 
@@ -341,8 +341,8 @@ def test_many_candidates_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) ->
     found = writer()
     given_ = histories(LISTS, 20)
     whole = every_item(found, given_, len(TITLES))
-    monkeypatch.setattr("sasrec_llm.strategies.title_writer.WRITTEN", 40)
-    monkeypatch.setattr("sasrec_llm.strategies.title_writer.TOKENS", 40)
+    monkeypatch.setattr("sasrec_llm.strategies.writing.title_writer.WRITTEN", 40)
+    monkeypatch.setattr("sasrec_llm.strategies.writing.title_writer.TOKENS", 40)
     assert torch.allclose(every_item(found, given_, len(TITLES)), whole, atol=1e-5)
 
 

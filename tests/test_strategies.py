@@ -19,10 +19,10 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.runs import Workspace
 from sasrec_llm.strategies.assemble import assemble
-from sasrec_llm.strategies.fused import Boosting, Logistic
-from sasrec_llm.strategies.item_embeddings import reduce
-from sasrec_llm.strategies.members import Members
-from sasrec_llm.strategies.seq_sim import SeqSim, weights
+from sasrec_llm.strategies.embedding.item_embeddings import reduce
+from sasrec_llm.strategies.embedding.seq_sim import SeqSim, weights
+from sasrec_llm.strategies.fusing.fused import Boosting, Logistic
+from sasrec_llm.strategies.fusing.members import Members
 from sasrec_llm.systems import build, open_data
 from sasrec_llm.testing import context, histories
 

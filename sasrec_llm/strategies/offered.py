@@ -61,7 +61,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         name="text-prompt",
         summary="a yes/no question in words: ICL untuned, TALLRec tuned; an encoder may name what is reranked",
         settings=TextPromptSettings,
-        build="sasrec_llm.strategies.text_prompt:build",
+        build="sasrec_llm.strategies.asking.text_prompt:build",
         needs={"backbone": frozenset({"prompts"})},
         may={"encoder": frozenset()},
         to_rank=frozenset({"encoder"}),
@@ -72,7 +72,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         name="token-mapping",
         summary="SASRecLLM: encoder vectors as soft tokens in the prompt",
         settings=TokenMappingSettings,
-        build="sasrec_llm.strategies.token_mapping:build",
+        build="sasrec_llm.strategies.asking.token_mapping:build",
         needs={
             "encoder": frozenset({"vectors"}),
             "aligner": frozenset(),
@@ -98,7 +98,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         name="llm2sequential",
         summary="an encoder whose item table starts from language-model embeddings of the item texts",
         settings=LLM2SequentialSettings,
-        build="sasrec_llm.strategies.llm2sequential:build",
+        build="sasrec_llm.strategies.embedding.llm2sequential:build",
         needs={"encoder": frozenset({"table"}), "backbone": frozenset({"texts"})},
         objectives={
             name: replace(OF_ENCODER[name], uses=("encoder", "backbone", "strategy")) for name in ("like", "next-item")
@@ -108,7 +108,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         name="llm-seq-sim",
         summary="items nearest to the session in the space of language-model embeddings; no training",
         settings=LLMSeqSimSettings,
-        build="sasrec_llm.strategies.seq_sim:build",
+        build="sasrec_llm.strategies.embedding.seq_sim:build",
         needs={"backbone": frozenset({"texts"})},
         objectives={},
     )
@@ -116,7 +116,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         name="ensemble",
         summary="finished runs, all with the same say: mean of scores or of ranks",
         settings=EnsembleSettings,
-        build="sasrec_llm.strategies.ensemble:build",
+        build="sasrec_llm.strategies.fusing.ensemble:build",
         objectives={
             "fit": Objective(
                 summary="quantiles of the validation scores, for rank-mean of likes",
@@ -130,7 +130,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         name="late-fusion",
         summary="finished runs and simple features, weighed by a model fitted on the validation rows",
         settings=LateFusionSettings,
-        build="sasrec_llm.strategies.late_fusion:build",
+        build="sasrec_llm.strategies.fusing.late_fusion:build",
         objectives={
             "fit": Objective(
                 summary="logistic regression or boosted trees on the validation rows",
@@ -144,7 +144,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         name="llm-seq-prompt",
         summary="LLMSeqPrompt: the language model writes the next title, held to those of the catalogue",
         settings=SeqPromptSettings,
-        build="sasrec_llm.strategies.seq_prompt:build",
+        build="sasrec_llm.strategies.writing.seq_prompt:build",
         needs={"backbone": frozenset({"prompts", "writes"})},
         objectives={
             "title": Objective(

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from sasrec_llm.errors import ModelError
 from sasrec_llm.interfaces import Histories, Reading, TextTokenizer, WritingBackbone
-from sasrec_llm.strategies.beams import best_titles
-from sasrec_llm.strategies.prompts import Prompts
-from sasrec_llm.strategies.token_shares import TokenShares, pick
-from sasrec_llm.strategies.trie import build_trie
+from sasrec_llm.strategies.asking.prompts import Prompts
+from sasrec_llm.strategies.writing.beams import best_titles
+from sasrec_llm.strategies.writing.token_shares import TokenShares, pick
+from sasrec_llm.strategies.writing.trie import build_trie
 
 WRITTEN = 512  # tokens written behind a prompt at a time
 TOKENS = 8192  # the same of all users

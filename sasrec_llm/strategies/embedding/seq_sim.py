@@ -11,7 +11,7 @@ from torch import Tensor
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import ComponentError
 from sasrec_llm.interfaces import Examples, Histories, Part, Recommender, Sequences, TrainingData
-from sasrec_llm.strategies.item_embeddings import embed_items, items_of_train, reduce
+from sasrec_llm.strategies.embedding.item_embeddings import embed_items, items_of_train, reduce
 from sasrec_llm.strategies.settings import LLMSeqSimSettings
 
 LEAST = 1e-5  # weight of an item that a linear decay would leave out

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from sasrec_llm.interfaces import Reading
-from sasrec_llm.strategies.ranges import spread
-from sasrec_llm.strategies.token_shares import TokenShares, pick
-from sasrec_llm.strategies.trie import Trie
+from sasrec_llm.strategies.writing.ranges import spread
+from sasrec_llm.strategies.writing.token_shares import TokenShares, pick
+from sasrec_llm.strategies.writing.trie import Trie
 
 
 def best_titles(

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sasrec_llm.interfaces import Aligner, Backbone, Encoder, Examples, Histories, StatefulEncoder
+from sasrec_llm.strategies.asking.prompts import Prompts
 from sasrec_llm.strategies.learning import like_loss
-from sasrec_llm.strategies.prompts import Prompts
 
 
 class YesNo:

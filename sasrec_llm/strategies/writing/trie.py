@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sasrec_llm.strategies.ranges import spread
+from sasrec_llm.strategies.writing.ranges import spread
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Piece:
 
 def read_template(name: str) -> str:
     if name in SHIPPED:
-        return (files("sasrec_llm.strategies") / "templates" / SHIPPED[name]).read_text(encoding="utf-8")
+        return (files("sasrec_llm.strategies.asking") / "templates" / SHIPPED[name]).read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():
         raise UsageError(

@@ -19,10 +19,10 @@ from sasrec_llm.interfaces import (
     Sequences,
     TrainingData,
 )
+from sasrec_llm.strategies.asking.yes_no import YesNo
 from sasrec_llm.strategies.learning import encoder_loss, fit_encoder
 from sasrec_llm.strategies.rerank import Reranked
 from sasrec_llm.strategies.settings import PromptSettings
-from sasrec_llm.strategies.yes_no import YesNo
 
 OF_ENCODER = ("like", "next-item", "fit")
 

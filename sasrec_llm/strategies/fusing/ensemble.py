@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sasrec_llm.components import BuildContext, Task
 from sasrec_llm.errors import ComponentError, UsageError
 from sasrec_llm.interfaces import Examples, Histories, Part, Recommender, Sequences, TrainingData
-from sasrec_llm.strategies.members import Members
+from sasrec_llm.strategies.fusing.members import Members
 from sasrec_llm.strategies.settings import EnsembleSettings
 
 QUANTILES = 201

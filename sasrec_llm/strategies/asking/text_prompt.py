@@ -8,10 +8,10 @@ import torch
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import UsageError
 from sasrec_llm.interfaces import Examples, TrainingData
-from sasrec_llm.strategies.asking import Asking, check_ratings
-from sasrec_llm.strategies.prompts import Prompts
+from sasrec_llm.strategies.asking.prompts import Prompts
+from sasrec_llm.strategies.asking.strategy import Asking, check_ratings
+from sasrec_llm.strategies.asking.yes_no import YesNo
 from sasrec_llm.strategies.settings import TextPromptSettings
-from sasrec_llm.strategies.yes_no import YesNo
 
 
 def build(settings: TextPromptSettings, context: BuildContext) -> Asking:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from sasrec_llm.strategies.ranges import logsumexp_by
-from sasrec_llm.strategies.trie import Trie
+from sasrec_llm.strategies.writing.ranges import logsumexp_by
+from sasrec_llm.strategies.writing.trie import Trie
 
 
 def pick(logits: Tensor, row: Tensor, token: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from sasrec_llm.errors import ModelError, UsageError
 from sasrec_llm.interfaces import TextTokenizer
+from sasrec_llm.strategies.asking.template import FIELDS, parse, read_template
 from sasrec_llm.strategies.settings import HistorySettings
-from sasrec_llm.strategies.template import FIELDS, parse, read_template
 
 log = logging.getLogger(__name__)
 EMPTY = 0  # the piece with no tokens

@@ -10,9 +10,9 @@ from torch import Tensor
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import ComponentError, UsageError
 from sasrec_llm.interfaces import Examples, Part, Recommender, Sequences, TrainingData, WritingBackbone
-from sasrec_llm.strategies.prompts import Prompts
+from sasrec_llm.strategies.asking.prompts import Prompts
 from sasrec_llm.strategies.settings import SeqPromptSettings
-from sasrec_llm.strategies.title_writer import TitleWriter, title_tokens
+from sasrec_llm.strategies.writing.title_writer import TitleWriter, title_tokens
 
 
 class SeqPrompt:

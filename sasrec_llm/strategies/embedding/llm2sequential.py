@@ -17,8 +17,8 @@ from torch import Tensor
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.interfaces import Histories, Recommender, TableEncoder
+from sasrec_llm.strategies.embedding.item_embeddings import embed_items, items_of_train, reduce
 from sasrec_llm.strategies.encoder_only import EncoderOnly
-from sasrec_llm.strategies.item_embeddings import embed_items, items_of_train, reduce
 from sasrec_llm.strategies.rerank import every_score
 from sasrec_llm.strategies.settings import LLM2SequentialSettings
 

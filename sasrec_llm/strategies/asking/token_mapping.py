@@ -6,10 +6,10 @@ from typing import Any, cast
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.interfaces import Encoder
-from sasrec_llm.strategies.asking import Asking, check_ratings
-from sasrec_llm.strategies.prompts import Prompts
+from sasrec_llm.strategies.asking.prompts import Prompts
+from sasrec_llm.strategies.asking.strategy import Asking, check_ratings
+from sasrec_llm.strategies.asking.yes_no import HybridYesNo, YesNo
 from sasrec_llm.strategies.settings import TokenMappingSettings
-from sasrec_llm.strategies.yes_no import HybridYesNo, YesNo
 
 
 def build(settings: TokenMappingSettings, context: BuildContext) -> Asking:

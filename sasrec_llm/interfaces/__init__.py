@@ -1,0 +1,51 @@
+"""The contracts between parts.
+
+Shape letters, used everywhere: B batch, T history length, C candidates, N items, H encoder width,
+D backbone width, L prompt length, K soft tokens. Item and user ids count from 1; 0 is padding / unknown.
+"""
+
+from sasrec_llm.interfaces.backbones import Backbone, Reading, TextEmbedder, TextTokenizer, WritingBackbone
+from sasrec_llm.interfaces.batches import Examples, Histories, Ranked, Rows, Scored, Sequences, TrainingData
+from sasrec_llm.interfaces.encoders import (
+    Aligner,
+    Encoder,
+    Fittable,
+    NextItemLearner,
+    Scorer,
+    StatefulEncoder,
+    TableEncoder,
+)
+from sasrec_llm.interfaces.recommenders import Lister, Member, Part, Ranker, Rater, Recommender
+from sasrec_llm.interfaces.strategies import Dependent, Metric, StageInfo, Strategy
+
+__all__ = [
+    "Aligner",
+    "Backbone",
+    "Dependent",
+    "Encoder",
+    "Examples",
+    "Fittable",
+    "Histories",
+    "Lister",
+    "Member",
+    "Metric",
+    "NextItemLearner",
+    "Part",
+    "Ranked",
+    "Ranker",
+    "Rater",
+    "Reading",
+    "Recommender",
+    "Rows",
+    "Scored",
+    "Scorer",
+    "Sequences",
+    "StageInfo",
+    "StatefulEncoder",
+    "Strategy",
+    "TableEncoder",
+    "TextEmbedder",
+    "TextTokenizer",
+    "TrainingData",
+    "WritingBackbone",
+]

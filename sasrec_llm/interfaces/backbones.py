@@ -1,0 +1,88 @@
+"""Language models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from sasrec_llm.interfaces.recommenders import Part
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@runtime_checkable
+class TextEmbedder(Protocol):
+    """Turns texts into vectors: capability `texts`."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """One vector a text -> [n, D] float32, on the CPU, the same whatever the other texts are."""
+        ...
+
+
+class TextTokenizer(Protocol):
+    """Text to token ids, where no text can become a special token."""
+
+    def opening(self, text: str) -> list[int]:
+        """Ids of a text that opens a prompt."""
+        ...
+
+    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of texts that stand in the middle of a prompt."""
+        ...
+
+
+class Backbone(Part, Protocol):
+    """A causal language model with its tokenizer and, if asked for, a LoRA adapter."""
+
+    width: int
+    context: int  # the longest prompt it can read, in tokens
+    tokenizer: TextTokenizer
+
+    @property
+    def lora(self) -> Part | None: ...
+    @property
+    def embedding_scale(self) -> float:
+        """Standard deviation of the token embeddings, which soft tokens should match."""
+        ...
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """[B, L] -> [B, L, D]"""
+        ...
+
+    def next_logits(self, embeddings: Tensor, lengths: Tensor, answers: Tensor) -> Tensor:
+        """Logits of the tokens `answers` [A] after the last of `lengths` [B] right-padded embeddings
+        [B, L, D] -> [B, A]."""
+        ...
+
+
+class Reading(Protocol):
+    """B prompts that a language model has read, and the tokens written behind them."""
+
+    state: Tensor  # [B, D] after the last token of each prompt
+
+    def write(self, tokens: Tensor, depth: Tensor, sees: Tensor) -> Tensor:
+        """Tokens [B, S] at `depth` [S] behind the prompt, 0 being next; each sees the prompt and, of the W tokens
+        written before and the S themselves, those where `sees` [B, S, W + S] -> their states [B, S, D]."""
+        ...
+
+    def forget(self) -> None:
+        """What was written; the prompts stay."""
+        ...
+
+
+class WritingBackbone(Backbone, Protocol):
+    """A language model that goes on where a prompt ends: capability `writes`."""
+
+    @property
+    def end(self) -> int:
+        """The token that ends what is written."""
+        ...
+
+    def read(self, embeddings: Tensor, lengths: Tensor) -> Reading:
+        """Right-padded prompts [B, L, D] of `lengths` [B]."""
+        ...
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Of the token that follows each state, for the whole vocabulary: [..., D] -> [..., V] float32"""
+        ...

@@ -1,0 +1,113 @@
+"""What flows: histories, questions with their answers, sequences, columns of rows, answers with what was right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """What is known of B users at the moment a question is asked about them."""
+
+    items: Tensor  # [B, T] int64: the last T liked items, oldest first, left-padded with 0
+    lengths: Tensor  # [B] int64: liked items so far, also those that T cuts off
+    users: Tensor  # [B] int64
+    times: Tensor  # [B] int64: the moment of the question, seconds
+
+    def last(self, n: int) -> Tensor:
+        """At most the last n items, [B, min(T, n)]."""
+        return self.items[:, -n:]
+
+    def to(self, device: str) -> Histories:
+        return Histories(*(getattr(self, name).to(device) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Histories, the items asked about, and the answers."""
+
+    histories: Histories
+    targets: Tensor  # [B, C] int64
+    labels: Tensor  # [B, C] float32, 1 = liked
+    ratings: Tensor | None = None  # [B, C] float32, where the data has them
+
+    def to(self, device: str) -> Examples:
+        ratings = None if self.ratings is None else self.ratings.to(device)
+        return Examples(self.histories.to(device), self.targets.to(device), self.labels.to(device), ratings)
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """Items that B users liked one after the other, to learn every next one from those before it."""
+
+    items: Tensor  # [B, T + 1] int64, oldest first, left-padded with 0
+    users: Tensor  # [B] int64
+    times: Tensor  # [B] int64: the moment of the last item
+
+    @property
+    def inputs(self) -> Histories:
+        """[B, T]: all but the last item."""
+        items = self.items[:, :-1]
+        return Histories(items, (items != 0).sum(1), self.users, self.times)
+
+    @property
+    def targets(self) -> Tensor:
+        """[B, T]: what followed each input; 0 where there was no input to follow."""
+        return self.items[:, 1:] * (self.items[:, :-1] != 0)
+
+    def to(self, device: str) -> Sequences:
+        return Sequences(self.items.to(device), self.users.to(device), self.times.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Interactions as columns, one entry a row; what a closed-form encoder is fitted on."""
+
+    users: NDArray[np.int64]  # [rows], 1..n_users
+    items: NDArray[np.int64]  # [rows], 1..n_items
+    labels: NDArray[np.int64]  # [rows], 1 = liked
+    times: NDArray[np.int64]  # [rows], seconds
+    ratings: NDArray[np.float32] | None = None  # [rows], where the data has them
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Rows with their answers and a model's probabilities; what a metric sees."""
+
+    users: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]  # of a like
+    ratings: NDArray[np.float32] | None = None  # where the data has them
+    expected: NDArray[np.float64] | None = None  # mean rating a model expects, if it answers in ratings
+    said: NDArray[np.float64] | None = None  # the rating it finds most likely
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Where the item that came next stood among all items the user had not had, and what stood first."""
+
+    users: NDArray[np.int64]  # [rows]
+    targets: NDArray[np.int64]  # [rows]
+    ranks: NDArray[np.float64]  # [rows], 1 is best, ties by mid-rank
+    top: NDArray[np.int64]  # [rows, K] items, best first; 0 where there were fewer
+    popularity: NDArray[np.int64]  # [N + 1] likes in train
+
+
+class TrainingData(Protocol):
+    """What may be learned from: the train rows, and the validation rows for what is fitted on a model's answers."""
+
+    popularity: NDArray[np.int64]  # [N + 1] likes in train
+
+    def rows(self, split: str = "train") -> Rows:
+        """All rows of `train` or `valid`, ordered by user and time."""
+        ...
+
+    def examples(self, split: str, index: NDArray[np.int64], length: int) -> Examples:
+        """The rows number `index` of a split as questions with one candidate each."""
+        ...

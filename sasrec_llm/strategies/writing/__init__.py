@@ -1,0 +1,1 @@
+"""Titles written by a language model, held to those of the catalogue."""
