@@ -10,6 +10,7 @@ import torch
 
 from sasrec_llm.components import Learns
 from sasrec_llm.data.interactions import Interactions, Ints
+from sasrec_llm.errors import DataError
 from sasrec_llm.interfaces import Examples, Rows, Sequences
 
 
@@ -29,12 +30,13 @@ class Training:
     def batches(self, learns: Learns, length: int, negatives: int) -> Batches:
         """`negatives`: items drawn at random beside each row, for rows that are all likes."""
         data, train = self._data, self._data.of("train")
-        if learns == "sequences":
-            return SequenceBatches(data, length)
         if learns == "likes":
             train = train[(data.rows.labels[train] == 1) & (data.end[train] > data.start[train])]
             negatives = 0
-        return RowBatches(data, train, length, negatives)
+        found = SequenceBatches(data, length) if learns == "sequences" else RowBatches(data, train, length, negatives)
+        if not len(found.index):
+            raise DataError(f"{data.name} has no {learns} to learn from: no user has liked two items in train")
+        return found
 
     def _of(self, split: str) -> Ints:
         if split not in ("train", "valid"):

@@ -20,7 +20,7 @@ from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.data.training import Batches, Training
 from sasrec_llm.devices import Device
 from sasrec_llm.durable import new_folder, verify, write_json
-from sasrec_llm.errors import DamagedError, RunError, UsageError
+from sasrec_llm.errors import DamagedError, RunError
 from sasrec_llm.evaluate.results import Answers, Task, load_predictions, save_predictions
 from sasrec_llm.interfaces import Dependent, Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
@@ -91,7 +91,7 @@ class Chain:
         self._load(stage)
         depends_on = self.strategy.depends_on if isinstance(self.strategy, Dependent) else ""
         identity = stage_identity(name, self.recipe, self.data, self.device, self.plugins, self._origin, depends_on)
-        batches = self._batches(stage)
+        batches = self._batches(stage, parts)
         info = self._info(position, name, stage, parts, batches)
         result = self.folder / name / "result"
         if is_finished(result, identity) or adopt(result, identity, self.others):
@@ -111,7 +111,8 @@ class Chain:
                     save_part(draft / part, parts[part], self._about(part))
                 answers = self.answers(self.strategy.recommender(stage.objective), f"stage {name}")
                 save_predictions(draft / "predictions.parquet", self.task, {name: answers})
-                write_json(draft / "stage.json", {"identity": identity, **self._facts(info), **facts})
+                about = {"stage": name, "objective": stage.objective, "trained_parameters": dict(info.train)}
+                write_json(draft / "stage.json", {"identity": identity, **about, **facts})
             shutil.rmtree(self.folder / name / "best", ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
@@ -119,16 +120,15 @@ class Chain:
         (found,) = load_predictions(result / "predictions.parquet", self.task).values()
         return found
 
-    def _batches(self, stage: Stage) -> Batches | None:
+    def _batches(self, stage: Stage, parts: Mapping[str, Part]) -> Batches | None:
         """What the stage passes over; None for a closed form."""
         learns = self.objective(stage).learns
         if learns == "all":
             return None
-        negatives = (stage.negatives or 1) if self.recipe.task == "next-item" else 0
-        found = self.training.batches(learns, self.strategy.history_length, negatives)
-        if not len(found.index):
-            raise UsageError(f"{self.data.name} has nothing that objective {stage.objective!r} could learn from")
-        return found
+        length = self.strategy.history_length
+        if learns == "sequences":  # cut to what the encoder reads, so that no step of them is lost
+            length = getattr(parts["encoder"], "history_length", length)
+        return self.training.batches(learns, length, (stage.negatives or 1) if self.recipe.task == "next-item" else 0)
 
     def _fit(
         self, info: StageInfo, stage: Stage, identity: str, parts: Mapping[str, Part], batches: Batches
@@ -207,6 +207,3 @@ class Chain:
             steps=0 if batches is None else stage.epoch_steps or order_of(batches, stage, 0, name).steps_per_pass,
             metric=self.recipe.metric(stage),
         )
-
-    def _facts(self, info: StageInfo) -> dict[str, Any]:
-        return {"stage": info.name, "objective": info.objective, "trained_parameters": dict(info.train)}
