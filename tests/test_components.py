@@ -14,6 +14,7 @@ from sasrec_llm.interfaces import Examples, Sequences
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Choice
 from sasrec_llm.strategies.assemble import assemble
+from sasrec_llm.strategies.ranking import rank
 from sasrec_llm.testing import check_encoder, check_plugin, context, histories, one
 from sasrec_llm.train.freezing import only, set_mode, weights
 
@@ -166,3 +167,24 @@ def test_one_slot_one_vector(tmp_path_factory: pytest.TempPathFactory) -> None:
             elif at == int(batch.slots["item"][row, 0, 0]):
                 expected = item[row, 0]
             assert torch.equal(seen["embeddings"][row, at], expected)
+
+
+@pytest.mark.parametrize("name", KNOWN.offers("strategies"))
+def test_every_strategy_ranks(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The best k items, each once, none that the user has had; natively, or by what an encoder names."""
+    component = KNOWN.get("strategies", name)
+    if "runs" in component.settings.model_fields:
+        pytest.skip("is made of finished runs: tests/test_strategies.py")
+    strategy = assemble(choices(component), small(tmp_path_factory, task="next-item"), KNOWN)
+    seen = torch.tensor([[0, 0], [1, 0], [4, 9], [15, 14]])
+    objective = next(reversed(list(component.objectives)), "")
+    with torch.inference_mode():
+        found = rank(strategy.recommender(objective), histories(LISTS, 25), 6, seen, 20)
+        everything = rank(strategy.recommender(objective), histories(LISTS, 25), 20, seen, 20)
+    assert found.shape == (4, 6)
+    for row, had in enumerate(seen.tolist()):
+        named = found[row].tolist()
+        assert len(set(named)) == 6
+        assert not set(named) & {0, *had}
+        left = [item for item in everything[row].tolist() if item]
+        assert sorted(left) == sorted(set(range(1, 21)) - set(had))

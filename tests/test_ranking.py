@@ -24,7 +24,7 @@ from sasrec_llm.evaluate import ranking_metrics
 from sasrec_llm.evaluate.ranking import NextItemTask, rank_list, rank_scores
 from sasrec_llm.interfaces import Histories, Ranked
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.strategies.rerank import Reranked
+from sasrec_llm.strategies.ranking import Reranked
 from sasrec_llm.testing import histories
 
 CPU = Device("cpu", False)

@@ -19,7 +19,7 @@ from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
 from sasrec_llm.interfaces import Histories, Lister, Metric, Ranked, Ranker, Recommender
-from sasrec_llm.strategies.rerank import every_score
+from sasrec_llm.strategies.ranking import best, every_score, unseen
 
 KEPT = 20  # items of a recommendation that are kept, at least
 
@@ -105,14 +105,12 @@ def finite_scores(recommender: Recommender, histories: Histories, n_items: int, 
 
 def rank_scores(scores: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """scores [B, N + 1], seen [B, S] padded with 0, targets [B] -> ranks [B], top [B, k]."""
-    open_ = scores.scatter(1, seen, -torch.inf)
-    open_[:, 0] = -torch.inf
+    open_ = unseen(scores, seen)
     wanted = open_.gather(1, targets[:, None])
     above = (open_ > wanted).sum(1).double()
     level = (open_ == wanted).sum(1).double() - 1
     ranks = torch.where(torch.isfinite(wanted[:, 0]), 1 + above + level / 2, torch.inf)
-    best = open_.topk(k, dim=1)
-    return ranks, torch.where(torch.isfinite(best.values), best.indices, 0)
+    return ranks, best(scores, k, seen)
 
 
 def rank_list(top: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from sasrec_llm.interfaces import (
 )
 from sasrec_llm.strategies.asking.yes_no import YesNo
 from sasrec_llm.strategies.learning import encoder_loss, fit_encoder
-from sasrec_llm.strategies.rerank import Reranked
+from sasrec_llm.strategies.ranking import Reranked
 from sasrec_llm.strategies.settings import PromptSettings
 
 OF_ENCODER = ("like", "next-item", "fit")

@@ -19,7 +19,7 @@ from sasrec_llm.components import BuildContext
 from sasrec_llm.interfaces import Histories, Recommender, TableEncoder
 from sasrec_llm.strategies.embedding.item_embeddings import embed_items, items_of_train, reduce
 from sasrec_llm.strategies.encoder_only import EncoderOnly
-from sasrec_llm.strategies.rerank import every_score
+from sasrec_llm.strategies.ranking import every_score
 from sasrec_llm.strategies.settings import LLM2SequentialSettings
 
 BLOCK = 1024  # unseen items whose likeness to all others is held at once

@@ -15,7 +15,7 @@ from sasrec_llm.interfaces import Examples, Histories, Part, Recommender, Sequen
 from sasrec_llm.strategies.fusing.ensemble import BATCH, Ensemble, load_members
 from sasrec_llm.strategies.fusing.fused import Boosting, Logistic
 from sasrec_llm.strategies.fusing.members import Members
-from sasrec_llm.strategies.rerank import Reranked
+from sasrec_llm.strategies.ranking import Reranked, best, every_score
 from sasrec_llm.strategies.settings import LateFusionSettings
 
 DAY = 86_400
@@ -100,10 +100,8 @@ class LateFusion:
 
     def _named(self, batch: Examples) -> Tensor:
         """The items that are to be ranked anew, the right one among them or not -> [B, n]."""
-        scores = self._ranked.retriever.score_all(batch.histories)  # type: ignore[attr-defined]
-        scores = scores.scatter(1, batch.histories.items, -torch.inf)
-        scores[:, 0] = -torch.inf
-        return scores.topk(self._ranked.n, dim=1).indices  # type: ignore[no-any-return]
+        scores = every_score(self._ranked.retriever, batch.histories, self._ranked.n_items)
+        return best(scores, self._ranked.n, batch.histories.items)
 
 
 def build(settings: LateFusionSettings, context: BuildContext) -> LateFusion:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sasrec_llm.durable import digest
 from sasrec_llm.interfaces import Histories, Member
-from sasrec_llm.strategies.rerank import every_score
+from sasrec_llm.strategies.ranking import every_score
 
 
 class Members:

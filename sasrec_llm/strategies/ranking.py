@@ -1,13 +1,34 @@
-"""Retrieve, then rerank: a fast recommender names the items that a slow one looks at closely."""
+"""Ranking the catalogue with any recommender; and retrieve, then rerank: a fast one names what a slow one looks at."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from sasrec_llm.interfaces import Histories, Ranker, Recommender, Scorer
+from sasrec_llm.interfaces import Histories, Lister, Ranker, Recommender, Scorer
 
 PROMPTS = 512  # pairs scored by the slow one at a time
+
+
+def rank(recommender: Recommender, histories: Histories, k: int, seen: Tensor, n_items: int) -> Tensor:
+    """The best k items, best first, none of `seen` [B, S] (padded with 0) -> [B, k], 0 where there are fewer."""
+    if isinstance(recommender, Lister) and not isinstance(recommender, Ranker):
+        return recommender.rank(histories, k, seen)
+    return best(every_score(recommender, histories, n_items).float(), k, seen)
+
+
+def best(scores: Tensor, k: int, seen: Tensor) -> Tensor:
+    """[B, N + 1], column 0 without meaning -> [B, k]"""
+    open_ = unseen(scores, seen)
+    found = open_.topk(min(k, open_.shape[1] - 1), dim=1)
+    return torch.where(torch.isfinite(found.values), found.indices, 0)
+
+
+def unseen(scores: Tensor, seen: Tensor) -> Tensor:
+    """The scores with those of seen items, and of column 0, at minus infinity."""
+    open_ = scores.scatter(1, seen, -torch.inf)
+    open_[:, 0] = -torch.inf
+    return open_
 
 
 class Reranked:
@@ -25,9 +46,7 @@ class Reranked:
     def score_all(self, histories: Histories) -> Tensor:
         """-> [B, N + 1]. An item of the history is not worth a look, since it is never recommended."""
         scores = every_score(self.retriever, histories, self.n_items).float()
-        open_ = scores.scatter(1, histories.items, -torch.inf)
-        open_[:, 0] = -torch.inf
-        found = open_.topk(self.n, dim=1)  # [B, n]
+        found = unseen(scores, histories.items).topk(self.n, dim=1)  # [B, n]
         step = max(PROMPTS // self.n, 1)
         parts = [
             self.scorer.score(
