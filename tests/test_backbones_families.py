@@ -40,7 +40,14 @@ def backbone(folder: Path, family: str, **changes: Any) -> LlamaBackbone:
 
 def rendered(model: LlamaBackbone) -> Any:
     texts = tuple(f"Title {'long ' * (number % 4)}({1980 + number})" for number in range(1, 8))
-    prompts = Prompts(settings=TextPromptSettings(), tokenizer=model.tokenizer, item_texts=texts, context=model.context)
+    settings = TextPromptSettings()
+    prompts = Prompts(
+        settings=settings,
+        tokenizer=model.tokenizer,
+        item_texts=texts,
+        context=model.context,
+        answers=settings.answers,
+    )
     return prompts, prompts.render(torch.tensor([[0, 0, 0], [0, 1, 2], [3, 4, 5]]), torch.tensor([1, 6, 7]))
 
 

@@ -107,6 +107,7 @@ def prompts(tokenizer: Any, slot_tokens: int = 0) -> Prompts:
         tokenizer=PieceTokenizer(tokenizer),
         item_texts=TITLES,
         context=4000,
+        answers=TextPromptSettings().answers,
         slot_tokens=slot_tokens,
     )
 

@@ -122,7 +122,7 @@ def test_listings(srl: Any) -> None:
         (["run", "small.toml", "--set", "encoder.widht=8"], 2, ["encoder.widht", "did you mean 'width'?"]),
         (["run", "small.toml", "--set", "data.use=dmeo"], 2, ["unknown dataset 'dmeo' (did you mean 'demo'?)"]),
         (["run", "small.toml", "--set", "data.use=ml-1m"], 2, ["ml-1m is not prepared", "Run: srl data prepare ml-1m"]),
-        (["run", "small.toml", "--set", "data.protocol=colm"], 2, ["data.protocol", "'collm' or 'temporal'"]),
+        (["run", "small.toml", "--set", "data.protocol=colm"], 2, ["data.protocol", "must be 'collm', 'temporal', "]),
         (["run", "small.toml", "--set", "device=cuda"], 2, ["this machine has no cuda device", "--set device=auto"]),
         (["eval"], 2, ["there is no finished run", "srl run"]),
         (["eval", "--split", "wram"], 2, ["unknown subset 'wram' (did you mean 'warm'?)"]),

@@ -32,9 +32,9 @@ def collm(collm_folder: Path) -> Interactions:
 
 
 def test_rows_of_each_split(collm: Interactions) -> None:
-    assert [len(collm.of(split)) for split in SPLITS] == [33_891, 10_401, 7_331]
+    assert [len(collm.of(split)) for split in SPLITS[:3]] == [33_891, 10_401, 7_331]
     assert (collm.n_users, collm.n_items) == (838, 3_255)
-    means = [collm.rows.labels[collm.of(split)].mean() for split in SPLITS]
+    means = [collm.rows.labels[collm.of(split)].mean() for split in SPLITS[:3]]
     assert [round(float(mean), 4) for mean in means] == [0.5368, 0.5283, 0.5454]
 
 

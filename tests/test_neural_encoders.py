@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from sasrec_llm.interfaces import Histories, Sequences
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.testing import N_ITEMS, N_USERS, check_encoder, context, histories
+from sasrec_llm.testing import check_encoder, context, histories
+from sasrec_llm.testing.world import N_ITEMS, N_USERS
 
 KNOWN = Plugins()
 KNOWN.load()
