@@ -138,6 +138,10 @@ class Plugins:
                 next(row for row in self.rows if row.name == impl.plugin_name).fail(error)
         return found
 
+    def described(self) -> dict[str, Path]:
+        """Datasets that a TOML beside the recipes describes, whose files are elsewhere."""
+        return {path.stem: path for folder in self.recipe_folders() for path in sorted(folder.glob("data/*.toml"))}
+
     def get(self, kind: str, name: str) -> Any:
         """The component of that name; an unknown one is an error that suggests."""
         known = self.offers(kind)

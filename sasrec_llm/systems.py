@@ -27,6 +27,8 @@ def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interac
     name, folder = recipe.data.use, workspace.data / recipe.data.use
     if not (folder / "card.json").is_file():
         sources = plugins.offers("sources")
+        if name in plugins.described():
+            raise DataError(f"{name} is not prepared", hint=f"Run: srl data prepare {name} --from FOLDER")
         if name not in sources:
             prepared = sorted(path.parent.name for path in workspace.data.glob("*/card.json"))
             known = sorted({*prepared, *sources})

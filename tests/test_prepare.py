@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sasrec_llm.cli.app import app
-from sasrec_llm.cli.data import described, own_source
+from sasrec_llm.cli.data import own_source
 from sasrec_llm.components import Source
 from sasrec_llm.data import demo as demo_data
 from sasrec_llm.data.card import Card, read_card
@@ -22,7 +22,7 @@ from sasrec_llm.data.database import connect
 from sasrec_llm.data.own import OwnData, read_own_toml
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.errors import DamagedError, DataError, RecipeError, StorageError, UnsafeError
-from sasrec_llm.plugins import Plugins
+from sasrec_llm.plugins import Plugins, plugins
 from tests.conftest import ROOT
 
 HEADER = "user,item,rating,timestamp,title"
@@ -229,7 +229,7 @@ def test_tomls_of_datasets_are_no_recipes() -> None:
     listed = CliRunner().invoke(app, ["recipes", "list", "--json"]).output
     assert "quickstart.toml" in listed
     assert "beauty.toml" not in listed
-    assert set(described()) == {"beauty", "books"}
+    assert set(plugins().described()) == {"beauty", "books"}
     assert '"beauty"' in CliRunner().invoke(app, ["data", "list", "--json"]).output
     with pytest.raises(DataError, match=r"there is no .*interactions\.tsv") as caught:
         CliRunner().invoke(app, ["data", "prepare", "beauty"], catch_exceptions=False)

@@ -72,9 +72,9 @@ def prepare_(
     }  # fmt: skip
     options = {key: value for key, value in given.items() if value is not None}
     sources: dict[str, Any] = plugins().offers("sources")
-    path = described().get(what, Path(what)) if what not in sources else Path(what)
+    path = plugins().described().get(what, Path(what)) if what not in sources else Path(what)
     if what not in sources and not path.suffix:
-        known = sorted({*sources, *described()})
+        known = sorted({*sources, *plugins().described()})
         raise UsageError(
             f"unknown dataset {what!r}{suggestion(what, known)}; known: {', '.join(known)}",
             hint="Your own data: srl data prepare FILE.csv",
@@ -100,11 +100,6 @@ def prepare_(
     say(f"  written     {folder} in {time.monotonic() - began:.1f} s")
     if card.quarantined or card.lost_items:
         say(f"  the quarantined rows and their reasons: {folder / 'rejects.parquet'}")
-
-
-def described() -> dict[str, Path]:
-    """Datasets that a TOML beside the recipes describes, whose files are elsewhere."""
-    return {path.stem: path for folder in plugins().recipe_folders() for path in sorted(folder.glob("data/*.toml"))}
 
 
 def _own(options: dict[str, Any], path: Path | None = None, folder: Path | None = None) -> Any:
@@ -162,7 +157,7 @@ def list_(json: Json = False) -> None:
     cards = [read_card(path.parent) for path in sorted(workspace.data.glob("*/card.json"))]
     prepared = {card.name for card in cards}
     sources = {name: source.summary for name, (source, _) in plugins().offers("sources").items()}
-    sources |= {name: f"{read_own_toml(path).summary}; --from FOLDER" for name, path in described().items()}
+    sources |= {name: f"{read_own_toml(path).summary}; --from FOLDER" for name, path in plugins().described().items()}
     if json:
         print_json({"prepared": [card.model_dump(mode="json") for card in cards], "sources": sorted(sources)})
         return
