@@ -82,7 +82,7 @@ class Ensemble(nn.Module):
 
 def build(settings: EnsembleSettings, context: BuildContext) -> Ensemble:
     members = load_members(settings.runs, context)
-    return Ensemble(members=members, ranks=settings.combine == "rank-mean", task=context.task)
+    return Ensemble(members=members, ranks=settings.combine == "rank-mean", task=context.task).to(context.device)
 
 
 def load_members(runs: list[str], context: BuildContext) -> Members:

@@ -89,13 +89,13 @@ class LateFusion:
         inputs, labels = [], []
         with torch.inference_mode():
             for part in np.array_split(rows, -(-len(rows) // BATCH)):
-                batch = data.examples("valid", part, self.history_length)
+                batch = data.examples("valid", part, self.history_length).to(str(self.features.likes.device))
                 targets, answers = batch.targets, batch.labels
                 if self.features.task == "next-item":
                     targets = self._named(batch)
                     answers = (targets == batch.targets).float()
                 inputs.append(self.features(batch.histories, targets).flatten(0, 1).cpu())
-                labels.append(answers.flatten())
+                labels.append(answers.flatten().cpu())
         self.model.fit(torch.cat(inputs).double().numpy(), torch.cat(labels).numpy(), self.seed)
 
     def _named(self, batch: Examples) -> Tensor:
@@ -121,8 +121,8 @@ def build(settings: LateFusionSettings, context: BuildContext) -> LateFusion:
     )
     model = (Logistic if settings.model == "logistic" else Boosting)(width=features.width)
     return LateFusion(
-        features=features,
-        model=model,
+        features=features.to(context.device),
+        model=model.to(context.device),
         candidates=settings.candidates,
         n_items=context.n_items,
         seed=context.seed,
