@@ -11,12 +11,11 @@ from sasrec_llm.durable import read_json, write_json, write_text
 from sasrec_llm.evaluate.results import Answers, Table, Task, measure, save_predictions
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe import Choice, Recipe
+from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.report.tables import plain
 from sasrec_llm.runs import LogWriter, Run, Workspace, open_run, write_manifest
-from sasrec_llm.strategies.assemble import make
-from sasrec_llm.systems import build, final_objective, make_chain, open_data, restore
+from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, restore
 from sasrec_llm.train.stages import EVALUATED, Chain
 
 
@@ -84,15 +83,8 @@ def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, di
 
 def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
     """Closed-form encoders on the same rows; seconds, and always in the table."""
-    found = {}
-    own = recipe.choices["encoder"].use if recipe.strategy.use == "encoder-only" else ""
-    for name in recipe.floors:
-        if name != own:
-            encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
-            encoder.fit(chain.training.rows())
-            encoder.to(chain.device.name)
-            found[name] = chain.answers(encoder, name, encoder.history_length)
-    return found
+    fitted = fitted_floors(recipe, context, chain, plugins)
+    return {name: chain.answers(encoder, name, encoder.history_length) for name, encoder in fitted}
 
 
 def tables(recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> dict[str, list[Table]]:

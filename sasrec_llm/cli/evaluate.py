@@ -1,4 +1,4 @@
-"""`srl eval [RUN] --split SUBSET`"""
+"""`srl eval [RUN] --split SUBSET --data OTHER`"""
 
 from __future__ import annotations
 
@@ -20,16 +20,27 @@ def evaluate(
     split: Annotated[
         list[str] | None, typer.Option("--split", help=f"Subset of the test rows: {', '.join(SUBSETS)}")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="NAME", help="Another prepared dataset, which the run never saw")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="How that dataset is split; default: as the run's own")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Load a finished run and score its test rows again, all or a subset of them.
+    """Load a finished run and score its test rows again, all or a subset of them; or those of another dataset.
 
     Example: srl eval --split warm --split cold
+
+    Example: srl eval icl --data ml-100k --protocol temporal
     """
+    if protocol and not data:
+        raise UsageError("--protocol says how the dataset of --data is split", hint="Name it: --data NAME")
     wanted = split or ["all"]
     for name in wanted:
         if name not in SUBSETS:
             raise UsageError(f"unknown subset {name!r}{suggestion(name, SUBSETS)}; known: {', '.join(SUBSETS)}")
+    from sasrec_llm.across import evaluate_across
     from sasrec_llm.evaluate.subsets import MEANING
     from sasrec_llm.experiment import evaluate as evaluate_run
     from sasrec_llm.report.tables import cells, heading
@@ -38,10 +49,14 @@ def evaluate(
     workspace = Workspace.from_environment()
     found = find_run(workspace.runs, run)
     say(f"{found.name}")
-    outcome = evaluate_run(found, wanted, workspace, plugins())
+    elsewhere = evaluate_across(found, data, protocol, wanted, workspace, plugins()) if data else None
+    outcome = elsewhere.outcome if elsewhere else evaluate_run(found, wanted, workspace, plugins())
     if json:
-        print_json({"run": str(found.folder), "test": [table.dump() for table in outcome.tables["test"]]})
+        about = {"data": elsewhere.data, "saw_it": elsewhere.floors} if elsewhere else {}
+        print_json({"run": str(found.folder), **about, "test": [table.dump() for table in outcome.tables["test"]]})
         return
+    if elsewhere and elsewhere.note:
+        print_text(elsewhere.note)
     for table in outcome.tables["test"]:
         print_text(f"{heading(table, 'test')}\n{table.subset}: {MEANING[table.subset]}")
         header, rows = cells(table)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,14 @@ class Chain:
             scores[name] = self._stage(position, name, stage)
         return scores
 
-    def restore(self) -> None:
-        """Load the parts of every finished stage, without training."""
+    def restore(self, only: Set[str] | None = None) -> None:
+        """Load the parts of every finished stage, or some of them, without training."""
         for name, stage in self.recipe.stages.items():
-            self._load(stage)
+            self._load(stage, only)
             result = self.folder / name / "result"
             if not result.is_dir():
                 raise RunError(f"stage {name} of {self.run} is not finished", hint="Run the recipe again: it continues")
-            self._take(result, stage)
+            self._take(result, stage, only)
 
     def answers(self, recommender: Recommender, who: str, history_length: int = 0) -> dict[str, Answers]:
         return {split: self.answer(recommender, self.data.of(split), who, history_length) for split in EVALUATED}
@@ -176,19 +176,21 @@ class Chain:
             "seconds": round(progress.seconds, 3),
         }
 
-    def _load(self, stage: Stage) -> None:
+    def _load(self, stage: Stage, only: Set[str] | None = None) -> None:
         """Take the parts that the stage names from elsewhere."""
         for part, path in stage.load.items():
-            load_part(Path(path), self.strategy.parts()[part], self._about(part))
-            self._origin[part] = fingerprint(Path(path))
+            if only is None or part in only:
+                load_part(Path(path), self.strategy.parts()[part], self._about(part))
+                self._origin[part] = fingerprint(Path(path))
 
-    def _take(self, result: Path, stage: Stage) -> None:
+    def _take(self, result: Path, stage: Stage, only: Set[str] | None = None) -> None:
         try:
             verify(result)
         except DamagedError as error:
             raise DamagedError(str(error), hint=f"Train the stage again: rm -r {result}, then srl run") from error
         for part in stage.train:
-            load_part(result / part, self.strategy.parts()[part], self._about(part))
+            if only is None or part in only:
+                load_part(result / part, self.strategy.parts()[part], self._about(part))
 
     def _about(self, part: str) -> dict[str, Any]:
         return about_part(self.recipe, self.data, part)
