@@ -31,15 +31,17 @@ class Elsewhere:
 
     outcome: Outcome
     data: dict[str, str]
-    own: str  # name of the run's own dataset
+    own: str  # name of the run's own dataset; empty if this is it
     floors: list[str]
 
     @property
     def note(self) -> str:
         """Who saw what; nothing for the run's own dataset."""
-        if self.data["name"] == self.own:
+        if not self.own:
             return ""
-        text = f"{self.outcome.system} comes from {self.own} and never saw {self.data['name']} ({self.data['protocol']})"
+        text = (
+            f"{self.outcome.system} comes from {self.own} and never saw {self.data['name']} ({self.data['protocol']})"
+        )
         return f"{text}; {', '.join(self.floors)}: fitted on its train rows" if self.floors else text
 
 
@@ -55,7 +57,7 @@ def evaluate_across(
                 "its test rows would be among those it has seen"
             )
         outcome = evaluate(found, subsets, workspace, plugins)
-        return Elsewhere(outcome, found.manifest()["data"], other, [])
+        return Elsewhere(outcome, found.manifest()["data"], "", [])
     objective = final_objective(recipe, plugins)
     way = way_across(found, recipe, objective, other, plugins)
     there = moved(found, recipe, other, protocol)
@@ -97,7 +99,9 @@ def moved(found: Run, recipe: Recipe, other: str, protocol: str | None) -> Recip
         raise RunError(f"unknown protocol {split!r}{suggestion(split, list(TASKS))}; known: {', '.join(TASKS)}")
     if recipe.task not in TASKS[split]:
         fit = ", ".join(name for name, tasks in TASKS.items() if recipe.task in tasks)
-        raise RunError(f"{found.name} answers the task {recipe.task!r}, which these protocols ask: {fit}; not {split!r}")
+        raise RunError(
+            f"{found.name} answers the task {recipe.task!r}, which these protocols ask: {fit}; not {split!r}"
+        )
     changes = {"use": other, "protocol": split, "task": recipe.task}
     return replace(recipe, data=recipe.data.model_copy(update=changes))
 
@@ -108,8 +112,9 @@ def open_other(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Intera
     except DataError as error:
         if not (workspace.data / recipe.data.use / "card.json").is_file():
             raise
-        fit = " or ".join(name for name, tasks in TASKS.items() if recipe.task in tasks)
-        raise DataError(str(error), hint=f"{error.hint}\nSplit it another way: --protocol {fit}".lstrip()) from error
+        fit = [name for name, tasks in TASKS.items() if recipe.task in tasks and name != recipe.data.protocol]
+        hint = f"{error.hint}\nOr split it another way: --protocol {' or '.join(fit)}"
+        raise DataError(str(error), hint=hint.lstrip()) from error
 
 
 def home(found: Run, recipe: Recipe, workspace: Workspace, plugins: Plugins) -> BuildContext:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from sasrec_llm.components import Settings, Task
+from sasrec_llm.recipe_space import Search
 
 Protocol = Literal["collm", "temporal", "leave-one-out", "session"]
 TASKS: dict[str, tuple[Task, ...]] = {  # what can be asked under a protocol; the first is asked unless said otherwise
@@ -27,7 +28,7 @@ NEXT_METRICS = ("hr@10", "ndcg@10", "mrr@10", "hr@20", "ndcg@20", "coverage@20",
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
 TEXT_FIELDS = ("title", "brand", "category", "description")  # what may be known of an item
 TEXT_FIELD = re.compile(r"\{(\w+)\}")
-TABLES = ("data", *SECTIONS, "stages", "evaluate")
+TABLES = ("data", *SECTIONS, "stages", "evaluate", "search")
 
 
 class Data(Settings):
@@ -145,6 +146,7 @@ class Recipe:
     choices: Mapping[str, Choice]  # encoder, aligner, backbone, strategy; those the strategy is made of
     stages: Mapping[str, Stage]  # in the order they run
     evaluate: Evaluate
+    search: Search | None = None  # no part of what is run
 
     @property
     def task(self) -> Task:

@@ -21,7 +21,7 @@ from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.runs import Run, Workspace, find_run
 from sasrec_llm.strategies.assemble import assemble, make
-from sasrec_llm.train.stages import Chain
+from sasrec_llm.train.stages import EVALUATED, Chain
 
 
 def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interactions:
@@ -89,7 +89,13 @@ def build(
 
 
 def make_chain(
-    recipe: Recipe, data: Interactions, system: System, found: Run, workspace: Workspace, plugins: Plugins
+    recipe: Recipe,
+    data: Interactions,
+    system: System,
+    found: Run,
+    workspace: Workspace,
+    plugins: Plugins,
+    evaluated: tuple[str, ...] = EVALUATED,
 ) -> Chain:
     names = dict.fromkeys([*recipe.metrics, *(recipe.metric(stage) for stage in recipe.stages.values())])
     components = {name: plugins.get("metrics", name) for name in names}
@@ -108,6 +114,7 @@ def make_chain(
         folder=found.folder / "stages",
         others=workspace.runs,
         truncate_log=found.truncate_log,
+        evaluated=evaluated,
     )
 
 
@@ -124,7 +131,9 @@ def final_objective(recipe: Recipe, plugins: Plugins) -> str:
     return next(reversed(list(strategy.objectives)), "")
 
 
-def fitted_floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> Iterator[tuple[str, Scorer]]:
+def fitted_floors(
+    recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins
+) -> Iterator[tuple[str, Scorer]]:
     """The closed-form encoders that stand beside the system, fitted on the chain's train rows, one after the other."""
     own = recipe.choices["encoder"].use if recipe.strategy.use == "encoder-only" else ""
     for name in recipe.floors:

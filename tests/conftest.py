@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sasrec_llm.data.interactions import Interactions, load_interactions
+from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.plugins import Plugins
 
@@ -52,6 +53,15 @@ def builtins() -> Plugins:
 def demo_folder(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Path:
     folder = tmp_path_factory.mktemp("prepared") / "demo"
     prepare(builtins.get("sources", "demo"), given=None, folder=folder, cache=folder.parent)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_folder(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Path:
+    """The first 60 users and items of the demo, for tests that train more than once."""
+    folder = tmp_path_factory.mktemp("few") / "demo"
+    few = OwnData(max_id=60)
+    prepare(builtins.get("sources", "demo"), given=None, folder=folder, cache=folder.parent, own=few)
     return folder
 
 

@@ -76,7 +76,7 @@ UNABLE: dict[str, tuple[dict[str, Any], str]] = {
             "strategy": {"use": "llm2sequential"},
             "stages": {"encoder": stage("next-item", "encoder")},
         },
-        "every row of it was trained for one item",
+        "each row of it was trained for one item",
     ),
     "mean": (
         {"data": LIKE, "strategy": {"use": "ensemble", "runs": ["encoder", "words"]}},
@@ -103,12 +103,11 @@ UNABLE: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def place(few_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """All the runs, on few of the demo's films; these again under another name; and a shop: 23 kettles, 30 users."""
     folder = tmp_path_factory.mktemp("across")
-    few = {"given": None, "cache": folder, "own": OwnData(max_id=45)}
-    prepare(KNOWN.get("sources", "demo"), folder=folder / "data" / "films", **few)
-    shutil.copytree(folder / "data" / "films", folder / "data" / "twin")
+    shutil.copytree(few_folder, folder / "data" / "films")
+    shutil.copytree(few_folder, folder / "data" / "twin")
     lines = [
         f"u{user},i{(user * 7 + step * step) % 23},{1 + (user + step * 3) % 5},{1000 + step * 50 + user}\n"
         for user in range(30)
@@ -142,7 +141,7 @@ def test_rows_it_never_saw_are_answered_as_those_it_knows(name: str, place: Work
     before, models = files(found), sorted(place.cache.glob("tiny-llama-*"))
     there = evaluate_across(found, "twin", None, ["all"], place, KNOWN).outcome
     assert there.system == ("slots with zero-slots" if name == "slots" else name)
-    (here,) = [table for table in json.loads((found.folder / "metrics.json").read_text())["test"][:1]]
+    here = json.loads((found.folder / "metrics.json").read_text())["test"][0]
     assert there.tables["test"][0].systems[there.system] == here["systems"][there.system]
     assert files(found) == before
     assert sorted(place.cache.glob("tiny-llama-*")) == models
@@ -239,7 +238,7 @@ def test_data_that_cannot_be_asked_about(
         evaluate_across(find_run(place.runs, name), other, protocol, ["all"], place, KNOWN)
     assert text in str(caught.value)
     if protocol == "collm":
-        assert "--protocol collm or temporal" in caught.value.hint  # type: ignore[attr-defined]
+        assert "another way: --protocol temporal" in caught.value.hint  # type: ignore[attr-defined]
 
 
 def test_a_language_model_made_of_its_own_titles_needs_them(place: Workspace, tmp_path: Path) -> None:

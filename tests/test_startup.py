@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-HEAVY = ("torch", "transformers", "peft", "duckdb", "sklearn", "numpy")
+HEAVY = ("torch", "transformers", "peft", "duckdb", "sklearn", "numpy", "optuna")
 CODE = """
 import sys, json
 sys.argv = ["srl", *{arguments!r}]
@@ -35,6 +35,7 @@ sys.stderr.write("\\n" + json.dumps([code, [name for name in {heavy!r} if name i
         ["recipes", "schema"],
         ["recipes", "validate", str(ROOT / "recipes" / "dual_stage.toml")],
         ["data", "prepare", "ml-1n"],
+        ["tune", str(ROOT / "recipes" / "sasrec.toml")],
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )
@@ -43,4 +44,4 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     exit_code, found = json.loads(done.stderr.splitlines()[-1])
     assert found == []
-    assert exit_code == (2 if "ml-1n" in arguments else 0)
+    assert exit_code == (2 if {"ml-1n", "tune"} & set(arguments) else 0)

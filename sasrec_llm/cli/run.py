@@ -35,6 +35,8 @@ def run(
     use = " → ".join(choice.use for section, choice in checked.choices.items() if section != "strategy")
     what = [checked.head.name, f"{checked.data.use} ({checked.data.protocol})", use, checked.strategy.use]
     say(" · ".join(part for part in what if part))
+    if checked.search:
+        say(f"  its [search] is for srl tune {recipe}; here its own values are run")
     with Watcher() as watcher:
         known.add(watcher, "progress")
         try:

@@ -110,7 +110,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         objectives={
             name: replace(OF_ENCODER[name], uses=("encoder", "backbone", "strategy")) for name in ("like", "next-item")
         },
-        why_not="its table starts from texts, but every row of it was trained for one item and there is none for others",
+        why_not="its table starts from texts, but each row of it was trained for one item, and others have none",
     )
     yield StrategyComponent(
         name="llm-seq-sim",

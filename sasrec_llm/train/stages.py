@@ -47,6 +47,7 @@ class Chain:
     folder: Path  # of the run's stages
     others: Path  # where other runs are
     truncate_log: Callable[[str, int], None]
+    evaluated: tuple[str, ...] = EVALUATED  # the splits that may be answered for
     _origin: dict[str, str] = field(default_factory=dict)  # part -> identity of what it holds
 
     def train(self) -> dict[str, dict[str, Answers]]:
@@ -66,7 +67,7 @@ class Chain:
             self._take(result, stage, only)
 
     def answers(self, recommender: Recommender, who: str, history_length: int = 0) -> dict[str, Answers]:
-        return {split: self.answer(recommender, self.data.of(split), who, history_length) for split in EVALUATED}
+        return {split: self.answer(recommender, self.data.of(split), who, history_length) for split in self.evaluated}
 
     def answer(self, recommender: Recommender, rows: Ints, who: str, history_length: int = 0) -> Answers:
         return self.task.answer(
@@ -116,8 +117,20 @@ class Chain:
             shutil.rmtree(self.folder / name / "best", ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
+        answers = self._complete(result, name, stage)
         self.plugins.event("srl_stage_finished", stage=info, checkpoint=result)
+        return answers
+
+    def _complete(self, result: Path, name: str, stage: Stage) -> dict[str, Answers]:
+        """The stage's answers. A trial of a search answers for validation alone; who takes it over adds the rest."""
         (found,) = load_predictions(result / "predictions.parquet", self.task).values()
+        missing = [split for split in self.evaluated if split not in found]
+        if missing:
+            recommender = self.strategy.recommender(stage.objective)
+            found |= {split: self.answer(recommender, self.data.of(split), f"stage {name}") for split in missing}
+            with new_folder(result) as draft:
+                shutil.copytree(result, draft, dirs_exist_ok=True)
+                save_predictions(draft / "predictions.parquet", self.task, {name: found})
         return found
 
     def _batches(self, stage: Stage, parts: Mapping[str, Part]) -> Batches | None:
