@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -146,7 +146,7 @@ class Recipe:
     choices: Mapping[str, Choice]  # encoder, aligner, backbone, strategy; those the strategy is made of
     stages: Mapping[str, Stage]  # in the order they run
     evaluate: Evaluate
-    search: Search | None = None  # no part of what is run
+    search: Search | None = field(default=None, compare=False)  # no part of what is run
 
     @property
     def task(self) -> Task:

@@ -18,7 +18,7 @@ from sasrec_llm.cli import app as cli
 from sasrec_llm.cli import tune as command
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.durable import read_json
-from sasrec_llm.errors import RecipeError, RunError, StoppedError
+from sasrec_llm.errors import RecipeError, RunError, StoppedError, UsageError
 from sasrec_llm.evaluate.ranking import NextItemTask
 from sasrec_llm.evaluate.scoring import LikeTask
 from sasrec_llm.experiment import run
@@ -178,6 +178,18 @@ def test_another_space_is_another_study(place: Workspace, workspace: Path) -> No
     assert first.study == second.study == file
     assert first.trials[0].number == second.trials[0].number == 1
     assert tuned(place, 1, study=file).trials == first.trials
+
+
+def test_a_journal_that_was_torn_goes_on_and_another_file_is_left_alone(place: Workspace, workspace: Path) -> None:
+    file = workspace / "torn.journal"
+    first = tuned(place, 1, study=file)
+    with file.open("ab") as stream:
+        stream.write(b'{"op_code":4,"worker')
+    assert in_order(tuned(place, 2, study=file))[:1] == in_order(first)
+    assert len(tuned(place, 2, study=file).trials) == 2
+    with pytest.raises(UsageError, match=r"small.toml is not the journal of a study"):
+        tuned(place, 1, study=Path("small.toml"))
+    assert Path("small.toml").read_text() == RECIPE
 
 
 HOPELESS = 'startup = 1\n"stages.encoder.lr" = [1e-2, 1e-9]\n'

@@ -8,7 +8,6 @@ runs/tune-NAME-HASH/
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -143,4 +142,4 @@ def tidy(question: Question, metric: str, memory: Study, folder: Path) -> None:
         )
     for found in (folder / "trials").glob("*"):
         if found != kept:
-            shutil.rmtree(found, ignore_errors=True) if found.name.startswith(".old") else remove_folder(found)
+            remove_folder(found)

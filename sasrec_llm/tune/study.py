@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from sasrec_llm.durable import digest
-from sasrec_llm.errors import DamagedError
+from sasrec_llm.durable import digest, write_bytes
+from sasrec_llm.errors import UsageError
 from sasrec_llm.recipe_space import Range, Search
 
+BEGINS = b'{"op_code"'  # every line of optuna's journal
 Ended = Literal["finished", "pruned", "unfit"]  # to its end; cut short; could not be run
 
 
@@ -44,15 +45,10 @@ class Study:
         self._space = search.space
         self._larger = larger_is_better
         self._seed = seed
-        try:
-            storage = JournalStorage(JournalFileBackend(str(file)))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedError(
-                f"{file} is not a study's journal: {error}", hint="Name another: --study FILE"
-            ) from error
+        mend(file)
         self._study = optuna.create_study(
             study_name=name,
-            storage=storage,
+            storage=JournalStorage(JournalFileBackend(str(file), JournalFileOpenLock(str(file)))),
             direction="maximize" if larger_is_better else "minimize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=search.startup),
             load_if_exists=True,
@@ -116,6 +112,15 @@ class Study:
             trial.user_attrs.get("seconds", 0.0),
             why,
         )
+
+
+def mend(file: Path) -> None:
+    """Cut off a last line that was not written to its end, lest the next become a part of it."""
+    content = file.read_bytes() if file.is_file() else b""
+    if content and not content.startswith(BEGINS):
+        raise UsageError(f"{file} is not the journal of a study", hint="Name another: --study FILE")
+    if content and not content.endswith(b"\n"):
+        write_bytes(file, content[: content.rfind(b"\n") + 1])
 
 
 def suggest(trial: optuna.Trial, path: str, space: Range | tuple[Any, ...]) -> Any:
