@@ -22,14 +22,15 @@ JUDGED = "valid"
 
 
 class Watcher:
-    """Stops a trial in its last stage when it has no hope."""
+    """Stops a trial in its last stage when it has no hope, unless it has come to its end anyway."""
 
     def __init__(self, hopeless: Callable[[int, float], bool]) -> None:
         self._hopeless = hopeless
 
     @hookimpl
     def srl_evaluated(self, stage: StageInfo, split: str, metrics: Mapping[str, float]) -> None:
-        if stage.position == stage.count and self._hopeless(int(metrics["epoch"]), metrics[stage.metric]):
+        epoch, last = int(metrics["epoch"]), stage.position == stage.count
+        if last and self._hopeless(epoch, metrics[stage.metric]) and epoch < stage.epochs:
             raise StoppedError(f"stage {stage.name} was cut short: other trials were better by then")
 
 
