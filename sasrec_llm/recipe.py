@@ -19,11 +19,28 @@ TASKS: dict[str, tuple[Task, ...]] = {  # what can be asked under a protocol; th
     "session": ("next-item",),
 }
 HistoryRule = Literal["collm", "strict"]
+Calibration = Literal["platt", "temperature"]
 Subset = Literal[
-    "all", "warm", "warm-3", "not-warm", "seen", "cold", "both-new", "new-users", "known-items", "new-items"
+    "all",
+    "warm",
+    "warm-3",
+    "not-warm",
+    "seen",
+    "cold",
+    "both-new",
+    "new-users",
+    "known-items",
+    "new-items",
+    "head-items",
+    "mid-items",
+    "tail-items",
+    "history-0",
+    "history-1-9",
+    "history-10-49",
+    "history-50+",
 ]  # defined in evaluate/subsets.py
-LIKE_METRICS = ("auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1", "yes")
-NEXT_METRICS = ("hr@10", "ndcg@10", "mrr@10", "hr@20", "ndcg@20", "coverage@20", "novelty@20", "serendipity@20")
+LIKE_METRICS = ("auc", "uauc", "logloss", "brier", "ece", "accuracy", "precision", "recall", "f1", "yes")
+NEXT_METRICS = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10", "coverage@20", "novelty@20", "serendipity@20")
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
 TEXT_FIELDS = ("title", "brand", "category", "description")  # what may be known of an item
 TEXT_FIELD = re.compile(r"\{(\w+)\}")
@@ -98,6 +115,7 @@ class Evaluate(Settings):
     metrics: list[str] | None = Field(None, min_length=1)
     floors: list[str] | None = Field(None, description="closed-form encoders scored beside the system")
     ablations: list[str] = Field([], description="ways to cripple the system, scored beside it: zero-slots")
+    calibration: Calibration = Field("platt", description="how probabilities are made honest, fitted on validation")
     batch_size: int = Field(512, ge=1)
 
 

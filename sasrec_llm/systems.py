@@ -13,7 +13,8 @@ from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device, choose_device
 from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import DataError, RunError
-from sasrec_llm.evaluate.results import make_task
+from sasrec_llm.evaluate.examiner import Examiner
+from sasrec_llm.evaluate.task import make_task
 from sasrec_llm.interfaces import Member, Metric, Strategy
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Recipe
@@ -79,17 +80,18 @@ def make_chain(
 ) -> Chain:
     names = dict.fromkeys([*recipe.metrics, *(recipe.metric(stage) for stage in recipe.stages.values())])
     components = {name: plugins.get("metrics", name) for name in names}
+    task = make_task(
+        data,
+        {name: metric(component) for name, component in components.items()},
+        kept=max((component.at or 0 for component in components.values()), default=0),
+        calibration=recipe.evaluate.calibration,
+    )
     return Chain(
         recipe=recipe,
         plugins=plugins,
         strategy=system.strategy,
-        task=make_task(
-            data,
-            {name: metric(component) for name, component in components.items()},
-            kept=max((component.at or 0 for component in components.values()), default=0),
-        ),
+        examiner=Examiner(task, system.device, recipe.evaluate.batch_size),
         training=system.training,
-        device=system.device,
         run=found.name,
         folder=found.folder / "stages",
         others=workspace.runs,

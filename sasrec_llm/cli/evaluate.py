@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from sasrec_llm.cli.output import print_json, print_rows, print_text, say
+from sasrec_llm.cli.output import print_json, print_rows, print_table, print_text, say
 from sasrec_llm.cli.run import Json
 from sasrec_llm.errors import UsageError
 from sasrec_llm.plugins import plugins, suggestion
@@ -32,7 +32,7 @@ def evaluate(
             raise UsageError(f"unknown subset {name!r}{suggestion(name, SUBSETS)}; known: {', '.join(SUBSETS)}")
     from sasrec_llm.evaluate.subsets import MEANING
     from sasrec_llm.experiment import evaluate as evaluate_run
-    from sasrec_llm.report.tables import cells, heading
+    from sasrec_llm.report.tables import cells
     from sasrec_llm.runs import Workspace, find_run
 
     workspace = Workspace.from_environment()
@@ -43,6 +43,6 @@ def evaluate(
         print_json({"run": str(found.folder), "test": [table.dump() for table in outcome.tables["test"]]})
         return
     for table in outcome.tables["test"]:
-        print_text(f"{heading(table, 'test')}\n{table.subset}: {MEANING[table.subset]}")
-        header, rows = cells(table)
-        print_rows(rows, header, right=True)
+        print_table(table, "test")
+        print_text(f"{table.subset}: {MEANING[table.subset]}")
+        print_rows(cells(table)[1], cells(table)[0], right=True)

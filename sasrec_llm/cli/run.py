@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sasrec_llm.cli.output import print_json, print_rows, print_text, say
+from sasrec_llm.cli.output import print_json, print_table, print_text, say
 from sasrec_llm.plugins import plugins
 from sasrec_llm.recipe_file import load_recipe
 
@@ -41,15 +41,12 @@ def run(
             outcome = run_recipe(checked, given(recipe, set_ or []), Workspace.from_environment(), known)
         finally:
             known.remove("progress")
-    from sasrec_llm.report.tables import cells, heading
-
     if json:
         print_json({"run": str(outcome.run.folder), "test": [table.dump() for table in outcome.tables["test"]]})
         return
     for table in outcome.tables["test"]:
-        print_text(f"\n{heading(table, 'test')}")
-        header, rows = cells(table)
-        print_rows(rows, header, right=True)
+        print_text("")
+        print_table(table, "test")
     print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt")
 
 
