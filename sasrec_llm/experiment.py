@@ -76,7 +76,7 @@ def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: 
     answers = chain.examiner.answer(recommender, rows, name, chain.strategy.history_length)
     valid = load_predictions(found.folder / "predictions.parquet", task)[name]["valid"]
     answers = task.calibrated(answers, on=valid, rows=chain.data.of("valid"))
-    return Outcome(found, name, {"test": measure({name: answers}, task, rows, subsets)})
+    return Outcome(found, name, {"test": measure({name: [answers]}, task, rows, subsets)})
 
 
 def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
@@ -130,7 +130,7 @@ def costs(recipe: Recipe, stages: Mapping[str, Any], asked: Mapping[str, Cost]) 
 def tables(recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> dict[str, list[Table]]:
     return {
         split: measure(
-            {name: by_split[split] for name, by_split in answers.items()}, task, task.data.of(split), recipe.subsets
+            {name: [by_split[split]] for name, by_split in answers.items()}, task, task.data.of(split), recipe.subsets
         )
         for split in EVALUATED
     }

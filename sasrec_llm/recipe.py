@@ -20,6 +20,7 @@ TASKS: dict[str, tuple[Task, ...]] = {  # what can be asked under a protocol; th
 }
 HistoryRule = Literal["collm", "strict"]
 Calibration = Literal["platt", "temperature"]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Subset = Literal[
     "all",
     "warm",
@@ -138,7 +139,10 @@ class Head(Settings):
     """The keys at the top of a recipe."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    seed: Seed = 42
+    seeds: list[Seed] | None = Field(
+        None, min_length=1, description="run once for each of them; figures are means, with their spread"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU that has it")
 

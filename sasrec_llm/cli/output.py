@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from sasrec_llm.comparison import Comparison
     from sasrec_llm.evaluate.results import Table
 
 prose = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -55,6 +56,19 @@ def print_table(table: Table, split: str) -> None:
     print_text(heading(table, split))
     header, rows = headline(table)
     print_rows(rows, header, right=True, grey=table.small)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Each subset's figures, then what separates each system from the reference."""
+    from sasrec_llm.report.tables import gains
+
+    for table in comparison.tables:
+        print_text("")
+        print_table(table, "test")
+        if table.differences:
+            print_text(f"less {comparison.reference}, p by the paired bootstrap over users")
+            header, rows = gains(table)
+            print_rows(rows, header, right=True, grey=table.small)
 
 
 def print_text(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sasrec_llm.evaluate.bootstrap import Figure
+from sasrec_llm.evaluate.bootstrap import Difference, Figure
 from sasrec_llm.evaluate.results import Table
 
 NAMES = {
@@ -31,10 +31,9 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def interval(found: Figure) -> str:
-    """.7365 [.714, .757]"""
-    if found.low is None:
-        return number(found.value)
-    return f"{number(found.value)} [{number(found.low, 3)}, {number(found.high, 3)}]"
+    """.7365 ±.001 [.714, .757]: mean and spread over seeds, interval over users"""
+    shown = number(found.value) + ("" if found.sd is None else f" ±{number(found.sd, 3)}")
+    return shown if found.low is None else f"{shown} [{number(found.low, 3)}, {number(found.high, 3)}]"
 
 
 def heading(table: Table, split: str) -> str:
@@ -71,6 +70,31 @@ def title(metric: str) -> str:
 def plain(table: Table, split: str) -> str:
     """Every figure, then those with intervals."""
     return "\n".join([heading(table, split), *_lines(*headline(table)), "", *_lines(*cells(table))])
+
+
+def compared(table: Table, reference: str) -> str:
+    """The main figures, then what separates each system from the reference."""
+    parts = [heading(table, "test"), *_lines(*headline(table))]
+    if table.differences:
+        parts += ["", f"less {reference}", *_lines(*gains(table))]
+    return "\n".join(parts)
+
+
+def gains(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Each system's difference from the reference with its interval; p by the paired bootstrap over users."""
+    metrics = list(next(iter(table.differences.values()), {}))
+    metrics = [metric for metric in metrics if metric in HEADLINE] or metrics[:4]
+    rows = [[system, *(gain(found[metric]) for metric in metrics)] for system, found in table.differences.items()]
+    return ["", *(title(metric) for metric in metrics)], rows
+
+
+def gain(found: Difference) -> str:
+    """+.027 [.012, .044] p .002"""
+    if found.value is None or found.low is None or found.p is None:
+        return number(found.value, 3)
+    sign = "+" if found.value >= 0 else ""
+    interval = f"[{number(found.low, 3)}, {number(found.high, 3)}]"
+    return f"{sign}{number(found.value, 3)} {interval} p {number(found.p, 3)}"
 
 
 def _lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
