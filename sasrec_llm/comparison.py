@@ -96,7 +96,7 @@ def answers_of(run: Run, recipe: Recipe, label: str, task: Task, stages: bool) -
         shown = system  # a floor
         if system.startswith("after "):
             shown = f"{label} {system}"
-        elif system.startswith(recipe.head.name):
+        elif system == recipe.head.name or system.startswith(f"{recipe.head.name} with "):
             shown = label + system.removeprefix(recipe.head.name)
         test = task.calibrated(answers["test"], on=answers["valid"], rows=task.data.of("valid"))
         found.append((shown, test, Cost(**costs[system])))

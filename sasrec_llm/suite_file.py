@@ -25,9 +25,7 @@ class SuiteSettings(Settings):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     recipes: list[str] = Field(min_length=1, description="recipe files, from this file's folder, in the order they run")
     seeds: list[Seed] | None = Field(None, min_length=1, description="every recipe with each of them")
-    common: dict[str, Any] = Field(
-        {}, description="what every recipe takes over; of a part, such as [backbone], those that have it"
-    )
+    common: dict[str, Any] = Field({}, description="what every recipe takes over; of parts, those that it has")
     reference: str = Field("", description="system that the others are compared with; default: the first recipe's")
     subsets: list[Subset] = Field(["all", "warm", "cold"], min_length=1)
 

@@ -74,7 +74,9 @@ def test_seeds_are_runs_of_their_own_and_end_in_a_mean(place: Workspace, builtin
     outcome, heard = told(repeated(recipe, "# test"), place, builtins)
     assert heard == [("small-mf", seed, False) for seed in (1, 2, 3)]
     alone = [run(check_recipe(MF | {"seed": seed}, "test", builtins), "", place, builtins) for seed in (1, 2, 3)]
-    assert len(list(place.runs.glob("*-small-mf-*"))) == 3, "a seed of several is the run it would be alone"
+    assert len(list(place.runs.glob("*-small-mf-*/metrics.json"))) == 3, (
+        "a seed of several is the run it would be alone"
+    )
     each = [outcome.tables["test"][0].values("small-mf")["auc"] for outcome in alone]
     mean = outcome.comparison.tables[0].systems["small-mf"]["auc"]
     assert mean.value == pytest.approx(np.mean(each))  # type: ignore[arg-type]
@@ -117,7 +119,7 @@ def test_a_suite_with_problems_says_all_of_them(builtins: Plugins, tmp_path: Pat
     said = str(error.value)
     assert "unknown encoder 'mff' (did you mean 'mf'?)" in said
     assert "other asks else temporal like, but small-mf asks demo temporal like" in said
-    with pytest.raises(RecipeError, match="recipes +must not be empty"):
+    with pytest.raises(RecipeError, match=r"recipes +must not be empty"):
         load_suite(suite_of(tmp_path), [], builtins)
     with pytest.raises(UsageError, match="there is no recipe"):
         load_suite(suite_of(tmp_path, "nowhere.toml"), [], builtins)
@@ -125,16 +127,10 @@ def test_a_suite_with_problems_says_all_of_them(builtins: Plugins, tmp_path: Pat
 
 def test_runs_on_different_rows_are_not_compared(place: Workspace, builtins: Plugins) -> None:
     like = run(check_recipe(BIAS, "test", builtins), "", place, builtins).run
-    later = {
-        **BIAS,
-        "name": "later",
-        "data": {"use": "demo", "protocol": "leave-one-out"},
-        "encoder": {"use": "markov"},
-    }
+    last = {"use": "demo", "protocol": "leave-one-out"}
+    later = {**BIAS, "name": "later", "data": last, "encoder": {"use": "markov"}}
     next_item = run(check_recipe(later, "test", builtins), "", place, builtins).run
-    with pytest.raises(
-        RunError, match=f"{like.name} has protocol temporal, {next_item.name} has protocol leave-one-out"
-    ):
+    with pytest.raises(RunError, match=f"has protocol temporal, {next_item.name} has leave-one-out"):
         compare({"a": [like], "b": [next_item]}, ["all"], place, builtins)
     with pytest.raises(UsageError, match="no system 'item-men' here \\(did you mean 'item-mean'"):
         compare({"a": [like]}, ["all"], place, builtins, reference="item-men")

@@ -97,6 +97,11 @@ def gain(found: Difference) -> str:
     return f"{sign}{number(found.value, 3)} {interval} p {number(found.p, 3)}"
 
 
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    ruler = ["---", *("---:" for _ in header[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ruler, *rows])
+
+
 def _lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     return [_line(row, widths) for row in [header, *rows]]
