@@ -222,7 +222,7 @@ def test_parts_of_any_run_can_be_loaded(place: Workspace) -> None:
     known = Plugins()
     known.load()
     (again,) = evaluate(outcome.run, ["all"], place, known).tables["test"]
-    assert again.systems["plugged"] == pytest.approx(outcome.tables["test"][0].systems["plugged"])
+    assert again.values("plugged") == pytest.approx(outcome.tables["test"][0].values("plugged"))
     wrong = json.loads(json.dumps(plugged))
     wrong["encoder"]["width"] = 32
     with pytest.raises(DamagedError, match=r"its component is .*'width': 16.* here it is .*'width': 32"):
@@ -304,7 +304,7 @@ def test_early_stopping_keeps_the_best_epoch(place: Workspace, demo: Interaction
     facts = read_json(outcome.run.folder / "stages" / "encoder" / "result" / "stage.json")
     assert facts["stopped_early"]
     assert facts["epochs"] == facts["best_epoch"] + 2
-    valid = outcome.tables["valid"][0].systems["alone"]["auc"]
+    valid = outcome.tables["valid"][0].values("alone")["auc"]
     assert valid == pytest.approx(facts["best"]), "what is scored is the best epoch, not the last"
 
 
