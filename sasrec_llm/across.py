@@ -70,10 +70,11 @@ def evaluate_across(
     rows = rows[sum(subset(name, data, rows) for name in subsets) > 0]
     ablation = way.objectives[objective]
     name = f"{recipe.head.name} with {ablation}" if ablation else recipe.head.name
-    answers = {name: chain.answer(chain.strategy.recommender(objective, ablation), rows, name)}
-    for floor, encoder in fitted_floors(there, system.context, chain, plugins):
-        answers[floor] = chain.answer(encoder, rows, floor, encoder.history_length)
-    outcome = Outcome(found, name, {"test": measure(answers, chain.task, rows, subsets)})
+    recommender, examiner = chain.strategy.recommender(objective, ablation), chain.examiner
+    answers = {name: [examiner.answer(recommender, rows, name, chain.strategy.history_length)]}
+    for floor, encoder, _ in fitted_floors(there, system.context, chain, plugins):
+        answers[floor] = [examiner.answer(encoder, rows, floor, encoder.history_length)]
+    outcome = Outcome(found, name, {"test": measure(answers, examiner.task, rows, subsets)})
     return Elsewhere(outcome, about(data), recipe.data.use, list(answers)[1:])
 
 

@@ -20,11 +20,29 @@ TASKS: dict[str, tuple[Task, ...]] = {  # what can be asked under a protocol; th
     "session": ("next-item",),
 }
 HistoryRule = Literal["collm", "strict"]
+Calibration = Literal["platt", "temperature"]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Subset = Literal[
-    "all", "warm", "warm-3", "not-warm", "seen", "cold", "both-new", "new-users", "known-items", "new-items"
+    "all",
+    "warm",
+    "warm-3",
+    "not-warm",
+    "seen",
+    "cold",
+    "both-new",
+    "new-users",
+    "known-items",
+    "new-items",
+    "head-items",
+    "mid-items",
+    "tail-items",
+    "history-0",
+    "history-1-9",
+    "history-10-49",
+    "history-50+",
 ]  # defined in evaluate/subsets.py
-LIKE_METRICS = ("auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1", "yes")
-NEXT_METRICS = ("hr@10", "ndcg@10", "mrr@10", "hr@20", "ndcg@20", "coverage@20", "novelty@20", "serendipity@20")
+LIKE_METRICS = ("auc", "uauc", "logloss", "brier", "ece", "accuracy", "precision", "recall", "f1", "yes")
+NEXT_METRICS = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10", "coverage@20", "novelty@20", "serendipity@20")
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
 TEXT_FIELDS = ("title", "brand", "category", "description")  # what may be known of an item
 TEXT_FIELD = re.compile(r"\{(\w+)\}")
@@ -99,6 +117,7 @@ class Evaluate(Settings):
     metrics: list[str] | None = Field(None, min_length=1)
     floors: list[str] | None = Field(None, description="closed-form encoders scored beside the system")
     ablations: list[str] = Field([], description="ways to cripple the system, scored beside it: zero-slots")
+    calibration: Calibration = Field("platt", description="how probabilities are made honest, fitted on validation")
     batch_size: int = Field(512, ge=1)
 
 
@@ -121,7 +140,10 @@ class Head(Settings):
     """The keys at the top of a recipe."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    seed: Seed = 42
+    seeds: list[Seed] | None = Field(
+        None, min_length=1, description="run once for each of them; figures are means, with their spread"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU that has it")
 

@@ -22,6 +22,7 @@ UNLIKE = "would make trials that are not judged alike"
 FIXED = {
     "name": "names the run",
     "seed": "a seed is not chosen by its figure",
+    "seeds": "a seed is not chosen by its figure",
     "device": "is where it runs",
     "precision": "is how it runs",
     "data.use": UNLIKE,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +15,16 @@ from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device, choose_device
 from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import DataError, RunError
-from sasrec_llm.evaluate.results import make_task
+from sasrec_llm.evaluate.examiner import EVALUATED, Examiner
+from sasrec_llm.evaluate.task import Task, make_task
 from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.runs import Run, Workspace, find_run
+from sasrec_llm.run_lookup import find_run
+from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.strategies.assemble import assemble, make
-from sasrec_llm.train.stages import EVALUATED, Chain
+from sasrec_llm.train.stages import Chain
 
 
 def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interactions:
@@ -71,7 +74,7 @@ def world(
         data=training,
         task=recipe.task,
         like_at=data.like_at,
-        member=lambda name: load_member(name, data, workspace, plugins),
+        member=lambda name: load_member(name, recipe.head.seed, data, workspace, plugins),
     )
 
 
@@ -95,26 +98,30 @@ def make_chain(
     found: Run,
     workspace: Workspace,
     plugins: Plugins,
-    evaluated: tuple[str, ...] = EVALUATED,
+    splits: tuple[str, ...] = EVALUATED,
 ) -> Chain:
     names = dict.fromkeys([*recipe.metrics, *(recipe.metric(stage) for stage in recipe.stages.values())])
-    components = {name: plugins.get("metrics", name) for name in names}
+    task = task_for(recipe, data, plugins, list(names))
     return Chain(
         recipe=recipe,
         plugins=plugins,
         strategy=system.strategy,
-        task=make_task(
-            data,
-            {name: metric(component) for name, component in components.items()},
-            kept=max((component.at or 0 for component in components.values()), default=0),
-        ),
+        examiner=Examiner(task, system.device, recipe.evaluate.batch_size, splits),
         training=system.training,
-        device=system.device,
         run=found.name,
         folder=found.folder / "stages",
         others=workspace.runs,
         truncate_log=found.truncate_log,
-        evaluated=evaluated,
+    )
+
+
+def task_for(recipe: Recipe, data: Interactions, plugins: Plugins, metrics: Sequence[str]) -> Task:
+    components = {name: plugins.get("metrics", name) for name in metrics}
+    return make_task(
+        data,
+        {name: metric(component) for name, component in components.items()},
+        kept=max((component.at or 0 for component in components.values()), default=0),
+        calibration=recipe.evaluate.calibration,
     )
 
 
@@ -133,15 +140,18 @@ def final_objective(recipe: Recipe, plugins: Plugins) -> str:
 
 def fitted_floors(
     recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins
-) -> Iterator[tuple[str, Scorer]]:
-    """The closed-form encoders that stand beside the system, fitted on the chain's train rows, one after the other."""
+) -> Iterator[tuple[str, Scorer, float]]:
+    """The closed-form encoders that stand beside the system, one after the other, fitted on the chain's train rows,
+    and the seconds that took."""
     own = recipe.choices["encoder"].use if recipe.strategy.use == "encoder-only" else ""
     for name in recipe.floors:
         if name != own:
             encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
+            started = time.monotonic()
             encoder.fit(chain.training.rows())
-            encoder.to(chain.device.name)
-            yield name, encoder
+            seconds = time.monotonic() - started
+            encoder.to(chain.examiner.device.name)
+            yield name, encoder, seconds
 
 
 def restore(found: Run, recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> Chain:
@@ -156,9 +166,9 @@ def restore(found: Run, recipe: Recipe, data: Interactions, workspace: Workspace
     return chain
 
 
-def load_member(name: str, data: Interactions, workspace: Workspace, plugins: Plugins) -> Member:
-    """A finished run as one voice of an ensemble or a late fusion on the same data."""
-    found = find_run(workspace.runs, name, data.sha256)
+def load_member(name: str, seed: int, data: Interactions, workspace: Workspace, plugins: Plugins) -> Member:
+    """A finished run as one voice of an ensemble or a late fusion on the same data; of several seeds, the one's own."""
+    found = find_run(workspace.runs, name, data.sha256, seed)
     recipe = check_recipe(found.resolved(), str(found.folder / "resolved.json"), plugins)
     chain = restore(found, recipe, data, workspace, plugins)
     return Member(

@@ -11,7 +11,8 @@ from sasrec_llm.errors import RecipeError, UsageError
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.recipe_file import apply, load_recipe, merge
+from sasrec_llm.recipe_file import apply, load_recipe
+from sasrec_llm.recipe_merge import merge
 from sasrec_llm.recipe_schema import schema
 from tests.conftest import ROOT
 

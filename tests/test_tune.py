@@ -28,7 +28,8 @@ from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe_file import load_recipe
 from sasrec_llm.recipe_schema import schema
 from sasrec_llm.recipe_search import check_all
-from sasrec_llm.runs import Run, Workspace, find_run
+from sasrec_llm.run_lookup import find_run
+from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.tune.question import read_question
 from sasrec_llm.tune.search import Searched, search
 
@@ -146,7 +147,7 @@ def test_the_best_runs_as_a_recipe_and_takes_over_what_is_trained(place: Workspa
     known.add(steps, "steps")
     outcome = run(recipe, found.best.read_text(), place, known)
     assert steps.count.total() == 0
-    assert outcome.tables["valid"][0].systems["small-tuned"]["uauc"] == pytest.approx(best.figure, abs=1e-12)
+    assert outcome.tables["valid"][0].values("small-tuned")["uauc"] == pytest.approx(best.figure, abs=1e-12)
     shutil.rmtree(outcome.run.folder)
     shutil.rmtree(found.folder / "trials")
     again = run(recipe, found.best.read_text(), place, known)

@@ -67,7 +67,7 @@ def score(
     system = build(recipe, data, workspace, plugins)
     folder.mkdir(parents=True, exist_ok=True)
     found = Run(folder)
-    chain = make_chain(recipe, data, system, found, workspace, plugins, evaluated=(JUDGED,))
+    chain = make_chain(recipe, data, system, found, workspace, plugins, splits=(JUDGED,))
     watchers = {"log": LogWriter(found), "tune": Watcher(hopeless)}
     for name, watcher in watchers.items():
         plugins.add(watcher, name)
@@ -78,7 +78,7 @@ def score(
             plugins.remove(name)
     recommender = chain.strategy.recommender(final_objective(recipe, plugins))
     answers = by_stage.popitem()[1] if by_stage else chain.answers(recommender, recipe.head.name)
-    figure = chain.task.figures(answers[JUDGED], data.of(JUDGED))[metric]
+    figure = chain.examiner.task.figures(answers[JUDGED], data.of(JUDGED))[metric]
     if not math.isfinite(figure):
         raise NonFiniteError(f"{metric} on validation is {figure}")
     return figure
