@@ -16,7 +16,7 @@ from sasrec_llm.recipe_merge import merge
 from sasrec_llm.recipe_schema import schema
 from tests.conftest import ROOT
 
-RECIPES = sorted(path for path in (ROOT / "recipes").glob("**/*.toml") if path.parent.name != "data")
+RECIPES = sorted(path for path in (ROOT / "recipes").glob("**/*.toml") if path.parent.name not in ("data", "suites"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
