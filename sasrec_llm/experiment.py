@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sasrec_llm.components import BuildContext
@@ -19,7 +20,7 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.report.tables import plain
-from sasrec_llm.runs import LogWriter, Run, Workspace, open_run, write_manifest
+from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, open_run, write_manifest
 from sasrec_llm.strategies.assemble import make
 from sasrec_llm.systems import build, final_objective, make_chain, open_data, restore
 from sasrec_llm.train.stages import Chain
@@ -52,7 +53,17 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
         answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
         outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
         keep(outcome, recipe, chain, answers)
+        draw([found], found.folder / PAGE, workspace, plugins, data)
     return outcome
+
+
+def draw(
+    runs: Sequence[Run], to: Path, workspace: Workspace, plugins: Plugins, data: Interactions | None = None
+) -> Path:
+    """The page of one or more finished runs."""
+    from sasrec_llm.report.write import write_report  # and matplotlib, which nothing else needs
+
+    return write_report([run.folder for run in runs], to, datasets=workspace.data, plugins=plugins, data=data)
 
 
 def about(data: Interactions) -> dict[str, str]:

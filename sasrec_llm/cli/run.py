@@ -53,7 +53,7 @@ def run(
     for table in outcome.tables["test"]:
         print_text("")
         print_table(table, "test")
-    print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt")
+    print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt · report.html")
 
 
 def run_all(suite: Suite, known: Plugins, json: bool) -> None:

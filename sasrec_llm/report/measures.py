@@ -1,0 +1,66 @@
+"""Metrics as they are shown: which way is better, which ones stand for the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sasrec_llm.components import Task
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.report.records import Better, Measure, Results
+from sasrec_llm.report.tables import title
+
+NAMES = {"brier": "Brier", "ece": "ECE", "rmse": "RMSE", "mrr": "MRR"}
+NEUTRAL = ("yes",)  # saying Yes more often is neither better nor worse
+HEADLINES: dict[Task, tuple[str, ...]] = {"like": ("auc", "uauc"), "next-item": ("ndcg", "hr")}
+POINTS = "logloss"
+BEYOND = ("coverage", "novelty", "serendipity")  # of lists as such; they may be any multiple of a floor's
+
+
+def measure_of(name: str, plugins: Plugins) -> Measure:
+    """Of "logloss (platt)", the metric is logloss; one whose plugin is gone is shown and not ranked on."""
+    base, _, calibration = name.partition(" (")
+    known = plugins.offers("metrics").get(base)
+    shown = NAMES.get(base, title(base)) + (f", {calibration.removesuffix(')')}" if calibration else "")
+    if known is None:
+        return Measure(name, shown)
+    component = known[0]
+    better: Better = "" if base in NEUTRAL else "higher" if component.larger_is_better else "lower"
+    after = f"; probabilities fitted on validation by {calibration.removesuffix(')')}" if calibration else ""
+    return Measure(name, shown, better, component.summary + after)
+
+
+def headlines(task: Task, measures: Iterable[str]) -> list[str]:
+    """The two metrics that stand for the whole: at the smallest cut there is."""
+    names = list(measures)
+    found = [next((name for name in names if name.partition("@")[0] == wanted), "") for wanted in HEADLINES[task]]
+    return [name for name in found if name] or names[:1]
+
+
+def best(table: Results, measure: Measure) -> frozenset[str]:
+    """The systems whose shown figure no other beats; nobody where the table is too small or nothing is better."""
+    if table.small or not measure.better:
+        return frozenset()
+    values = {
+        system: round(found, 4) for system in table.systems if (found := table.value(system, measure.name)) is not None
+    }
+    if len(set(values.values())) < 2:
+        return frozenset()
+    top = max(values.values()) if measure.better == "higher" else min(values.values())
+    return frozenset(system for system, value in values.items() if value == top)
+
+
+def gain(measure: Measure, value: float | None, against: float | None) -> float | None:
+    """Percent by which a value is better than another; None where that is not defined."""
+    if value is None or not against or not measure.better:
+        return None
+    return 100 * (value - against) / abs(against) * (1 if measure.better == "higher" else -1)
+
+
+def first_best(table: Results, measure: Measure, systems: Iterable[str]) -> str:
+    """The best of some systems by one metric; "" where none has a figure."""
+    values: Mapping[str, float] = {
+        name: value for name in systems if (value := table.value(name, measure.name)) is not None
+    }
+    if not values:
+        return ""
+    return min(values, key=lambda name: (values[name] * (-1 if measure.better == "higher" else 1), name))

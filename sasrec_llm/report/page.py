@@ -1,0 +1,109 @@
+"""Contents to one HTML file that needs nothing else: no network, no script."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from sasrec_llm.report.figures.ablation import ablation
+from sasrec_llm.report.figures.answers import answers
+from sasrec_llm.report.figures.calibration import calibration
+from sasrec_llm.report.figures.canvas import Drawing
+from sasrec_llm.report.figures.popularity import popularity
+from sasrec_llm.report.figures.radar import radar
+from sasrec_llm.report.figures.subsets import subsets
+from sasrec_llm.report.figures.systems import systems
+from sasrec_llm.report.figures.training import training
+from sasrec_llm.report.measures import best
+from sasrec_llm.report.records import Contents, Estimate
+from sasrec_llm.report.summary import costs, sentences, stages, tiles
+from sasrec_llm.report.tables import figure
+
+NUMBER = re.compile(r"[–+\-.\d]")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A figure's place on the page, and what stands there when it cannot be drawn."""
+
+    draw: Callable[[Contents], Drawing | None]
+    otherwise: str
+
+    def __call__(self, contents: Contents) -> Drawing | str:
+        return self.draw(contents) or self.otherwise
+
+
+COMPARED = (
+    Place(systems, ""),
+    Place(radar, "Order over all metrics is not drawn: that takes three metrics and two systems."),
+    Place(ablation, "Relative figures are not drawn: there is no floor and no other reference to stand against."),
+    Place(subsets, "Warm and cold are not drawn: only the whole was measured (evaluate.subsets in the recipe)."),
+    Place(training, "Training curves are not drawn: nothing was trained epoch by epoch."),
+)
+ANSWERED = (
+    Place(answers, "The distribution of answers is not drawn: it was not kept."),
+    Place(calibration, "Calibration is not drawn: no probabilities were asked for, or predictions.parquet is gone."),
+    Place(popularity, "Popularity is not drawn: it takes the prepared dataset and predictions.parquet."),
+)
+EXPECTED = tuple(place.draw.__name__ for place in COMPARED + ANSWERED)
+
+
+def page(contents: Contents) -> str:
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            contents=contents,
+            sentences=list(sentences(contents)),
+            tiles=tiles(contents),
+            compared=[place(contents) for place in COMPARED],
+            answered=[place(contents) for place in ANSWERED],
+            costs=costs(contents),
+            stages=stages(contents),
+        )
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("sasrec_llm.report"),
+        autoescape=True,  # titles come from anywhere
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals |= {"best": best, "figure": figure, "estimate": estimate, "groups": groups, "sides": sides}
+    found.tests["drawing"] = lambda value: isinstance(value, Drawing)
+    found.filters["svg"] = Markup  # drawn and escaped by canvas.py
+    return found
+
+
+def estimate(found: Estimate) -> tuple[str, str]:
+    """The figure, and what is known of how sure it is."""
+    around = f"[{short(found.low)}, {short(found.high)}]" if found.bounds else ""
+    seeds = f"± {short(found.sd)}" if found.sd is not None else ""
+    return figure(found.value), " ".join(text for text in (around, seeds) if text)
+
+
+def short(value: float | None) -> str:
+    """Three places are enough of an interval."""
+    return "" if value is None else f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4g}"
+
+
+def sides(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The class of each column: text stands left, numbers right."""
+    return ["" if all(NUMBER.match(text) for text in column) else "text" for column in zip(*rows, strict=True)]
+
+
+def groups(contents: Contents, names: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """(heading, systems) of a table's parts: what was built, then the floors."""
+    present = set(names)
+    parts = (("", ("system", "ablation", "stage")), ("Floors", ("floor",)))
+    found = [(heading, [name for name in contents.of(*kinds) if name in present]) for heading, kinds in parts]
+    return [(heading, systems) for heading, systems in found if systems]
