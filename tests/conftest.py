@@ -9,6 +9,7 @@ import pytest
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.plugins import Plugins
+from tests.report_runs import make_pages, make_runs
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("SRL_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -58,3 +59,15 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> 
 @pytest.fixture(scope="session")
 def demo(demo_folder: Path) -> Interactions:
     return load_interactions(demo_folder, "temporal")
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path, builtins: Plugins) -> dict[str, Path]:
+    """Finished runs, by name; nothing may write into them."""
+    return make_runs(tmp_path_factory.mktemp("reported"), demo_folder, builtins)
+
+
+@pytest.fixture(scope="session")
+def pages(reported: dict[str, Path], builtins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pages about them: of one, of one that asks what comes next, of several."""
+    return make_pages(reported, tmp_path_factory.mktemp("pages"), builtins)

@@ -85,7 +85,7 @@ def canvas(height: float) -> Iterator[Figure]:
 
 def svg_of(figure: Figure, name: str, title: str, words: str) -> str:
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    figure.canvas.print_svg(stream, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     ElementTree.register_namespace("", SVG)
     root = ElementTree.fromstring(stream.getvalue())
     for parent in list(root.iter()):

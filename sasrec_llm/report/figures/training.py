@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from sasrec_llm.report.figures.canvas import INK, MUTED, PAGE, Drawing, canvas, drawing, legend_below, look, number
+from sasrec_llm.report.figures.systems import look_of
 from sasrec_llm.report.measures import POINTS, headlines
 from sasrec_llm.report.records import Contents, Stage, Training
 from sasrec_llm.report.tables import figure
@@ -32,9 +34,13 @@ def training(contents: Contents) -> Drawing | None:
                 color=MUTED,
                 pad=15 if axis is axes[0] and len(logged) == 1 else 6,
             )
-            for at, found in enumerate(logged):
-                for place, metric in enumerate(metrics or [""]):
-                    _curve(axis, found, metric, at if len(logged) > 1 else place, contents)
+            for found in logged:
+                for place, metric in enumerate(metrics):
+                    several = len(logged) > 1
+                    style = look_of(found.system, contents) if several else look(place)
+                    _curve(axis, found, metric, style, found.system if several else titles[place])
+                if not metrics:
+                    _curve(axis, found, "", look(0) | {"marker": ""}, "")
             axis.yaxis.set_major_formatter(number)
             if len(logged) == 1:
                 _boundaries(axis, logged[0], named=axis is axes[0])
@@ -66,40 +72,19 @@ def training(contents: Contents) -> Drawing | None:
         )
 
 
-def _curve(axis: Axes, found: Training, metric: str, nth: int, contents: Contents) -> None:
-    style, begin = look(nth), 0.0
-    label = found.system if len(contents.trainings) > 1 else contents.measures[metric].title if metric else ""
+def _curve(axis: Axes, found: Training, metric: str, style: Mapping[str, Any], label: str) -> None:
+    begin = 0.0
     for stage in found.stages:
         points = validated(stage, metric) if metric else list(stage.losses)
-        axis.plot(
-            [begin + epoch for epoch, _ in points],
-            [value for _, value in points],
-            label=label,
-            markevery=max(1, len(points) // 16),
-            **(style if metric else {**style, "marker": ""}),
-        )
+        epochs, values = [begin + epoch for epoch, _ in points], [value for _, value in points]
+        axis.plot(epochs, values, label=label, markevery=max(1, len(points) // 16), **style)
         label = "_"  # once in the legend
-        for epoch, value in points if metric else ():
-            if epoch == stage.best_epoch:
-                axis.plot(
-                    [begin + epoch],
-                    [value],
-                    marker="*",
-                    markersize=12,
-                    zorder=6,
-                    color=style["color"],
-                    markeredgecolor=PAGE,
-                )
+        kept = [point for point in points if metric and point[0] == stage.best_epoch]
+        for epoch, value in kept:
+            star = {"marker": "*", "markersize": 12, "markeredgecolor": PAGE}
+            axis.plot([begin + epoch], [value], zorder=6, color=style["color"], **star)
         if metric and stage.stopped_early and points:
-            axis.plot(
-                [begin + points[-1][0]],
-                [points[-1][1]],
-                marker="x",
-                markersize=6,
-                markeredgewidth=1.4,
-                zorder=6,
-                color=INK,
-            )
+            axis.plot([epochs[-1]], [values[-1]], marker="x", markersize=6, markeredgewidth=1.4, zorder=6, color=INK)
         begin += stage.length
 
 
