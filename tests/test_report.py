@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from click.testing import Result
@@ -26,6 +27,7 @@ from sasrec_llm.errors import RunError
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.report.contents import contents
 from sasrec_llm.report.examples import USERS, examples
+from sasrec_llm.report.figures.popularity import popularity
 from sasrec_llm.report.measures import best
 from sasrec_llm.report.page import EXPECTED, page
 from sasrec_llm.report.predictions import TENTHS, read_predictions, reliability, tenths
@@ -125,8 +127,8 @@ def test_structure(html: str) -> None:
     ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     for attributes in (attributes for _, attributes in found.tags):
-        for target in (attributes.get("aria-labelledby") or "").split():
-            assert target in ids
+        for name in ("aria-labelledby", "aria-describedby"):
+            assert set((attributes.get(name) or "").split()) <= set(ids)
         if (attributes.get("href") or "").startswith("#"):
             assert str(attributes["href"])[1:] in ids
     assert all(attributes.get("scope") in ("row", "col", "rowgroup") for attributes in found.all("th"))
@@ -174,6 +176,13 @@ def test_a_title_is_text(like: Contents, reported: dict[str, Path], builtins: Pl
 
 def test_the_same_input_gives_the_same_bytes(html: str, reported: dict[str, Path], builtins: Plugins) -> None:
     assert page(made(reported["likes"], builtins)) == html
+
+
+def test_the_settings_of_this_machine_do_not_matter(like: Contents, html: str) -> None:
+    with matplotlib.rc_context({"axes.linewidth": 9, "lines.linestyle": ":", "font.size": 30}):
+        drawn = popularity(like)
+    assert drawn
+    assert drawn.svg in html
 
 
 def test_colours_are_variables_that_both_modes_have(html: str) -> None:

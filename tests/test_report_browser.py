@@ -84,6 +84,7 @@ def test_by_keyboard_and_by_ear(browser: Any, pages: dict[str, Path]) -> None:
     assert sheet.locator("figure details[open] table").count() == len(EXPECTED)
     assert sheet.get_by_role("img").count() == len(EXPECTED)
     assert sheet.get_by_role("img", name="Training curves").count() == 1
+    assert sheet.get_by_role("table", name="Results, test rows: all").count() == 1
     assert sheet.get_by_role("navigation", name="Contents").get_by_role("link").count() == 9
     assert sheet.get_by_role("columnheader", name="AUC , higher is better").count() >= 1
     sheet.close()

@@ -34,6 +34,8 @@ def contents(
     floor = best_floor(first, measures, systems)
     answers = dict(predictions(best_first(runs, test, measures), floor))
     notes = {} if answers else {"rows": "predictions.parquet is gone; run the recipe again to get it back."}
+    if task_of(first) == "next-item":
+        notes["calibration"] = "Calibration is not drawn: what comes next is ranked, without probabilities."
     if data is None:
         notes["data"] = missing
     elif not all(found.fits(data) for found in answers.values()):
@@ -50,7 +52,7 @@ def contents(
         systems=systems,
         test=test,
         valid=merged([run.valid for run in runs]),
-        reference=next((run.label for run in runs if run.untuned), next(iter(_of(systems, "floor")), "")),
+        reference=next((run.label for run in runs if run.untuned and not alone), next(iter(_of(systems, "floor")), "")),
         costs={name: run.costs[name] for run in reversed(runs) for name in run.costs},
         trainings=[run.training for run in runs],
         answers={name: run.answers[name] for run in reversed(runs) for name in run.answers},

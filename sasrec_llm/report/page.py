@@ -20,7 +20,7 @@ from sasrec_llm.report.figures.subsets import subsets
 from sasrec_llm.report.figures.systems import systems
 from sasrec_llm.report.figures.training import training
 from sasrec_llm.report.measures import best
-from sasrec_llm.report.records import Contents, Estimate
+from sasrec_llm.report.records import Contents, Estimate, Measure, Results
 from sasrec_llm.report.summary import costs, sentences, stages, tiles
 from sasrec_llm.report.tables import figure
 
@@ -35,7 +35,7 @@ class Place:
     otherwise: str
 
     def __call__(self, contents: Contents) -> Drawing | str:
-        return self.draw(contents) or self.otherwise
+        return self.draw(contents) or contents.notes.get(self.draw.__name__) or self.otherwise
 
 
 COMPARED = (
@@ -47,7 +47,7 @@ COMPARED = (
 )
 ANSWERED = (
     Place(answers, "The distribution of answers is not drawn: it was not kept."),
-    Place(calibration, "Calibration is not drawn: no probabilities were asked for, or predictions.parquet is gone."),
+    Place(calibration, "Calibration is not drawn: predictions.parquet is gone."),
     Place(popularity, "Popularity is not drawn: it takes the prepared dataset and predictions.parquet."),
 )
 EXPECTED = tuple(place.draw.__name__ for place in COMPARED + ANSWERED)
@@ -78,7 +78,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals |= {"best": best, "figure": figure, "estimate": estimate, "groups": groups, "sides": sides}
+    found.globals |= {
+        "best": best,
+        "columns": columns,
+        "figure": figure,
+        "estimate": estimate,
+        "groups": groups,
+        "sides": sides,
+    }
     found.tests["drawing"] = lambda value: isinstance(value, Drawing)
     found.filters["svg"] = Markup  # drawn and escaped by canvas.py
     return found
@@ -99,6 +106,12 @@ def short(value: float | None) -> str:
 def sides(rows: Sequence[Sequence[str]]) -> list[str]:
     """The class of each column: text stands left, numbers right."""
     return ["" if all(NUMBER.match(text) for text in column) else "text" for column in zip(*rows, strict=True)]
+
+
+def columns(contents: Contents, table: Results) -> list[Measure]:
+    """The metrics that some system of the table has."""
+    known = {name for values in table.systems.values() for name in values}
+    return [measure for name, measure in contents.measures.items() if name in known]
 
 
 def groups(contents: Contents, names: Iterable[str]) -> list[tuple[str, list[str]]]:

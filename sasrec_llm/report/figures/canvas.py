@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -32,6 +33,7 @@ SVG = "http://www.w3.org/2000/svg"
 XLINK = "{http://www.w3.org/1999/xlink}href"
 STYLE = {
     "svg.fonttype": "none",
+    "svg.hashsalt": "srl",
     "text.parse_math": False,
     "font.size": 9.5,
     "font.family": ["DejaVu Sans"],  # to measure with; the page chooses what it is shown in
@@ -76,7 +78,7 @@ class Drawing:
 
 @contextlib.contextmanager
 def canvas(height: float) -> Iterator[Figure]:
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "srl"}):
+    with style.context("default"), matplotlib.rc_context(STYLE):  # whatever is set on this machine
         figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
         figure.get_layout_engine().set(w_pad=4 / 72, h_pad=4 / 72)
         FigureCanvasSVG(figure)
@@ -103,7 +105,12 @@ def svg_of(figure: Figure, name: str, title: str, words: str) -> str:
                 element.set(key, _restyled(value, name))
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
-    root.attrib |= {"role": "img", "aria-labelledby": f"{name}-title {name}-words", "class": "drawing"}
+    root.attrib |= {
+        "role": "img",
+        "aria-labelledby": f"{name}-title",
+        "aria-describedby": f"{name}-words",
+        "class": "drawing",
+    }
     for place, (tag, identity, text) in enumerate([("title", "title", title), ("desc", "words", words)]):
         element = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{name}-{identity}"})
         element.text = text
