@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from sasrec_llm.components import BuildContext
@@ -53,17 +52,10 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
         answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
         outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
         keep(outcome, recipe, chain, answers)
-        draw([found], found.folder / PAGE, workspace, plugins, data)
+        from sasrec_llm.report.write import write_report  # and matplotlib, which nothing else needs
+
+        write_report(found.folder, found.folder / PAGE, datasets=workspace.data, plugins=plugins, data=data)
     return outcome
-
-
-def draw(
-    runs: Sequence[Run], to: Path, workspace: Workspace, plugins: Plugins, data: Interactions | None = None
-) -> Path:
-    """The page of one or more finished runs."""
-    from sasrec_llm.report.write import write_report  # and matplotlib, which nothing else needs
-
-    return write_report([run.folder for run in runs], to, datasets=workspace.data, plugins=plugins, data=data)
 
 
 def about(data: Interactions) -> dict[str, str]:

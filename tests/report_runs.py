@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from sasrec_llm.comparison import compare, grouped
 from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.report.write import write_report
-from sasrec_llm.runs import Workspace
+from sasrec_llm.report.write import write_comparison, write_report
+from sasrec_llm.runs import Run, Workspace
 
+DRAWS = "sasrec_llm.evaluate.bootstrap.DRAWS"  # fewer make intervals rough and tests quick
 STAGE = {"train": ["encoder"], "epochs": 3, "epoch_steps": 3, "batch_size": 32, "patience": 1, "lr": 0.05}
 LIKE: dict[str, Any] = {
     "name": "likes",
@@ -40,16 +42,16 @@ UNTRAINED: dict[str, Any] = {
 
 
 def make_runs(folder: Path, demo: Path, plugins: Plugins) -> dict[str, Path]:
-    """Name -> run folder, beside `data/demo`; all of them with intervals. Only the first is as `srl run` leaves it."""
+    """Name -> run folder, beside `data/demo`. Only the first is as `srl run` leaves it; "likes-7" is the same once more."""
     shutil.copytree(demo, folder / "data" / "demo")
     place = Workspace(folder / "data", folder / "runs", folder / "cache")
     found: dict[str, Path] = {}
     for table in (LIKE, NEXT, UNTRAINED):
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DRAWS, 20)
             if found:  # drawing takes longer than all the rest
-                patch.setattr("sasrec_llm.experiment.draw", lambda *_: None)
+                patch.setattr("sasrec_llm.report.write.write_report", lambda *_, **__: None)
             outcome = run(check_recipe(table, "test", plugins), '# <b>"test"</b>\nname = "x"\n', place, plugins)
-        with_intervals(outcome.run.folder)
         found[table["name"]] = outcome.run.folder
     twin = found["likes"].with_name("2026-11-21-likes-000007")
     found["likes-7"] = shutil.copytree(found["likes"], twin)
@@ -57,35 +59,34 @@ def make_runs(folder: Path, demo: Path, plugins: Plugins) -> dict[str, Path]:
 
 
 def make_pages(runs: dict[str, Path], folder: Path, plugins: Plugins) -> dict[str, Path]:
-    wanted = {"one": ("likes",), "next": ("next",), "several": ("likes", "likes-7", "means")}
-    data = runs["likes"].parent.parent / "data"
-    return {
-        name: write_report([runs[run] for run in of], folder / f"{name}.html", datasets=data, plugins=plugins)
-        for name, of in wanted.items()
-    }
+    """Of one run, of one that asks what comes next, of several."""
+    base = runs["likes"].parent.parent
+    found = {name: folder / f"{name}.html" for name in ("one", "next", "several")}
+    write_report(runs["likes"], found["one"], datasets=base / "data", plugins=plugins)
+    write_report(runs["next"], found["next"], datasets=base / "data", plugins=plugins)
+    write_comparison(
+        compared(runs, plugins), found["several"], runs=base / "runs", datasets=base / "data", plugins=plugins
+    )
+    return found
 
 
-def with_intervals(folder: Path) -> None:
-    """Make metrics.json what version 2 writes, if it is not."""
-
-    def estimate(value: Any) -> Any:
-        if value is None or isinstance(value, dict):
-            return value or {"value": None, "low": None, "high": None}
-        return {"value": value, "low": value * 0.97, "high": value * 1.03}
-
-    rewrite(folder, estimate)
+def compared(runs: dict[str, Path], plugins: Plugins) -> dict[str, Any]:
+    base = runs["likes"].parent.parent
+    place = Workspace(base / "data", base / "runs", base / "cache")
+    members = grouped([Run(runs[name]) for name in ("likes", "likes-7", "means")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DRAWS, 20)
+        return compare(members, ["all", "warm", "cold"], place, plugins, stages=True).dump()
 
 
 def without_intervals(folder: Path) -> None:
     """Make metrics.json what version 1 wrote."""
-    rewrite(folder, lambda value: value["value"] if isinstance(value, dict) else value)
-
-
-def rewrite(folder: Path, figure: Any) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
     for table in [*metrics["test"], *metrics["valid"]]:
         table["systems"] = {
-            system: {metric: figure(value) for metric, value in values.items()}
+            system: {metric: found["value"] for metric, found in values.items() if metric not in ("brier", "ece")}
             for system, values in table["systems"].items()
         }
+    for key in ("version", "cost"):
+        del metrics[key]
     (folder / "metrics.json").write_text(json.dumps(metrics))

@@ -24,17 +24,19 @@ from sasrec_llm.cli.app import app
 from sasrec_llm.data.card import read_card
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.errors import RunError
+from sasrec_llm.evaluate.bootstrap import Difference, Figure
+from sasrec_llm.evaluate.results import Table
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.report.contents import contents
+from sasrec_llm.report.contents import Prepared, contents_of_comparison, contents_of_run
 from sasrec_llm.report.examples import USERS, examples
 from sasrec_llm.report.figures.popularity import popularity
 from sasrec_llm.report.measures import best
 from sasrec_llm.report.page import EXPECTED, page
 from sasrec_llm.report.predictions import TENTHS, read_predictions, reliability, tenths
 from sasrec_llm.report.reading import PIECES, read_log, smooth
-from sasrec_llm.report.records import Contents, Difference, Estimate, Measure, Results
+from sasrec_llm.report.records import Contents, Measure
 from sasrec_llm.report.write import write_report
-from tests.report_runs import without_intervals
+from tests.report_runs import DRAWS, compared, without_intervals
 
 EVIL = '<script>alert("x")</script>'
 VOID = {"meta", "link", "br", "img", "rect", "path", "use"}
@@ -65,11 +67,11 @@ class Page(HTMLParser):
         ]
 
 
-def made(folder: Path, plugins: Plugins, data: bool = True) -> Contents:
+def made(folder: Path, plugins: Plugins) -> Contents:
     task = json.loads((folder / "metrics.json").read_text())["data"]["task"]
     demo = folder.parent.parent / "data" / "demo"
-    found = load_interactions(demo, "temporal", task=task) if data else None
-    return contents([folder], plugins=plugins, data=found, card=read_card(demo), missing="gone")
+    found = load_interactions(demo, "temporal", task=task)
+    return contents_of_run(folder, Prepared(found, read_card(demo)), plugins)
 
 
 @pytest.fixture
@@ -208,8 +210,9 @@ def test_contrast(mode: str) -> None:
         assert ratio(series, "page") >= 3, series
 
 
-def table_of(values: dict[str, float | None], small: bool = False) -> Results:
-    return Results("all", 5, 5, "", "", small, {name: {"auc": Estimate(value)} for name, value in values.items()})
+def table_of(values: dict[str, float | None], small: bool = False) -> Table:
+    size = 5 if small else 500
+    return Table("all", size, size, {}, {name: {"auc": Figure(value)} for name, value in values.items()})
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_best(values: dict[str, float | None], better: Any, small: bool, expecte
 def test_a_small_table_marks_nothing_best(like: Contents) -> None:
     table = re.compile(r'<table class="results">.*?</table>', re.DOTALL)
     first = table.search(page(like))
-    small = table.search(page(dataclasses.replace(like, test=[dataclasses.replace(like.test[0], small=True)])))
+    small = table.search(page(dataclasses.replace(like, test=[dataclasses.replace(like.test[0], rows=5)])))
     assert first
     assert small
     assert '<span class="unseen"> best</span>' in first[0]
@@ -246,7 +249,7 @@ def test_differences_are_shown(like: Contents) -> None:
     table = dataclasses.replace(like.test[0], differences=given)
     text = page(dataclasses.replace(like, test=[table], reference="item-mean"))
     assert "minus item-mean on the same rows" in text
-    assert "-0.0123 <small>[-0.0200, +0.0010] p 0.040</small>" in text
+    assert "−.012 <small>[−.020, +.001] p .040</small>" in text
 
 
 def test_what_comes_next(pages: dict[str, Path]) -> None:
@@ -262,7 +265,7 @@ def test_what_comes_next(pages: dict[str, Path]) -> None:
 def test_older_figures_have_no_intervals(reported: dict[str, Path], builtins: Plugins, tmp_path: Path) -> None:
     folder = shutil.copytree(reported["likes"], tmp_path / reported["likes"].name)
     without_intervals(folder)
-    text = page(contents([folder], plugins=builtins, data=None, card=None, missing="gone"))
+    text = page(contents_of_run(folder, Prepared(missing="gone"), builtins))
     assert "gave no intervals" in text
     assert "<small>" not in text
     assert "95 % intervals" not in text
@@ -271,8 +274,8 @@ def test_older_figures_have_no_intervals(reported: dict[str, Path], builtins: Pl
 
 @pytest.mark.usefixtures("undrawn")
 def test_without_the_data(reported: dict[str, Path], builtins: Plugins, tmp_path: Path) -> None:
-    to = write_report([reported["likes"]], tmp_path / "page.html", datasets=tmp_path / "none", plugins=builtins)
-    text = to.read_text()
+    write_report(reported["likes"], tmp_path / "page.html", datasets=tmp_path / "none", plugins=builtins)
+    text = (tmp_path / "page.html").read_text()
     assert "demo is not prepared. Run: srl data prepare demo" in text
     assert "Popularity is not drawn" in text
     assert '<figure id="figure-calibration"' in text, "that takes no data"
@@ -284,8 +287,8 @@ def test_data_that_has_changed(reported: dict[str, Path], builtins: Plugins, tmp
     resolved = json.loads((folder / "resolved.json").read_text())
     resolved["data"]["history"] = "collm"
     (folder / "resolved.json").write_text(json.dumps(resolved))
-    to = write_report([folder], tmp_path / "page.html", datasets=demo_folder.parent, plugins=builtins)
-    assert "is not the one that this run was scored on" in to.read_text()
+    write_report(folder, tmp_path / "page.html", datasets=demo_folder.parent, plugins=builtins)
+    assert "is not the one that this run was scored on" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -312,24 +315,22 @@ def test_a_closed_form_has_no_curves(reported: dict[str, Path], builtins: Plugin
 def test_several_runs_on_one_page(
     reported: dict[str, Path], builtins: Plugins, demo: Interactions, pages: dict[str, Path]
 ) -> None:
-    folders = [reported[name] for name in ("likes", "likes-7", "means")]
-    found = contents(folders, plugins=builtins, data=demo, card=None)
-    own = [f"likes ({folder.name[-6:]})" for folder in folders[:2]]
-    assert [name for name in found.systems if found.systems[name] == "system"] == [*own, "means"]
-    assert list(found.systems)[-3:] == ["constant", "item-mean", "bias-regression"], "floors once, at the end"
-    assert f"{own[1]} after first: like" in found.systems
-    for table in found.test:
-        assert set(table.systems) == set(found.systems)
+    found = contents_of_comparison(
+        compared(reported, builtins), reported["likes"].parent, Prepared(demo, missing=""), builtins
+    )
+    floors = ["constant", "item-mean", "bias-regression"]
+    assert list(found.systems) == ["likes", "likes after first: like", "means", *floors], "floors once, at the end"
+    assert found.of("floor") == floors
+    assert (found.reference, found.baseline) == ("likes", "constant")
+    assert [training.system for training in found.trainings] == ["likes", "likes", "means"]
+    assert set(found.whole.differences) == set(found.systems) - {"likes"}
     text = pages["several"].read_text()
     for name in EXPECTED:
         assert f'<figure id="figure-{name}"' in text, name
+    assert "Each minus likes on the same rows" in text
+    assert "Of several seeds the mean is shown" in text
     assert "in the report of its own run" in text
-    assert text.count("<h3>") >= 3 + 2 * 3, "recipe and environment of each"
-
-
-def test_runs_on_other_rows_are_refused(reported: dict[str, Path], builtins: Plugins) -> None:
-    with pytest.raises(RunError, match=r"demo \(temporal, like\), .* on demo \(temporal, next-item\)"):
-        contents([reported["likes"], reported["next"]], plugins=builtins, data=None, card=None)
+    assert text.count("likes, seed 42: first") >= 2, "each seed has its stages"
 
 
 def test_reliability_is_what_scikit_learn_says() -> None:
@@ -387,9 +388,12 @@ def test_a_log_that_was_cut_off_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_command(reported: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command(
+    reported: dict[str, Path], builtins: Plugins, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     shutil.copytree(reported["likes"].parent.parent, tmp_path / "place")
     monkeypatch.chdir(tmp_path / "place")
+    monkeypatch.setattr(DRAWS, 20)
     names = [reported[name].name for name in ("likes", "means")]
 
     def srl(*arguments: str) -> Result:
@@ -403,7 +407,10 @@ def test_the_command(reported: dict[str, Path], monkeypatch: pytest.MonkeyPatch,
     assert own.is_file()
     both = srl(*names).stdout.strip()
     assert re.fullmatch(r"runs/comparison-\w{6}\.html", both)
-    assert srl(*reversed(names)).stdout.strip() == both
+    (tmp_path / "place" / "runs" / "suite").mkdir()
+    (tmp_path / "place" / "runs" / "suite" / "comparison.json").write_text(json.dumps(compared(reported, builtins)))
+    assert srl("runs/suite").stdout.strip() == "runs/suite/report.html"
+    assert "Each minus likes" in Path("runs/suite/report.html").read_text()
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)))
     done = srl("means", "--out", "mine.html", "--open")

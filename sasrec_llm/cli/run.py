@@ -68,7 +68,7 @@ def run_all(suite: Suite, known: Plugins, json: bool) -> None:
         print_json({"folder": str(outcome.folder), **outcome.comparison.dump(), "failed": dict(outcome.failed)})
     else:
         print_comparison(outcome.comparison)
-        print_text(f"\n{outcome.folder} · comparison.json · report.txt")
+        print_text(f"\n{outcome.folder} · comparison.json · report.txt · report.html")
     if outcome.failed:
         raise RunError("\n".join(f"{label} failed: {why}" for label, why in outcome.failed.items()))
 

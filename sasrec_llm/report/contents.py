@@ -1,133 +1,128 @@
-"""One or more runs to the contents of a page."""
+"""A run, or a comparison of several, to the contents of a page."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sasrec_llm.components import Task
 from sasrec_llm.data.card import Card
 from sasrec_llm.data.interactions import Interactions
-from sasrec_llm.errors import RunError
+from sasrec_llm.evaluate.examiner import Cost
+from sasrec_llm.evaluate.results import Table
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.report.examples import examples
-from sasrec_llm.report.measures import first_best, headlines, measure_of
+from sasrec_llm.report.measures import first_best, headlines, measure_of, value_of
 from sasrec_llm.report.predictions import Predictions, popularity, read_predictions, reliability
-from sasrec_llm.report.reading import Reading, read_run
-from sasrec_llm.report.records import Contents, Example, Kind, Measure, Popularity, Reliability, Results
+from sasrec_llm.report.reading import Reading, read_run, read_table
+from sasrec_llm.report.records import Contents, Kind, Measure, Reliability
 
 MOST = 6  # systems in a figure that has a curve for each
 
 
-def contents(
-    folders: Sequence[Path], *, plugins: Plugins, data: Interactions | None, card: Card | None, missing: str = ""
-) -> Contents:
-    """`missing`: why there is no data to take titles and popularity from, and how to get it back."""
-    runs = read_runs(folders)
-    first, alone = runs[0], len(runs) == 1
-    systems = in_order(runs)
-    test = merged([run.test for run in runs])
-    measures = {name: measure_of(name, plugins) for name in names_of(test)}
-    floor = best_floor(first, measures, systems)
-    answers = dict(predictions(best_first(runs, test, measures), floor))
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The dataset that was scored; without it, why, and how to get it back."""
+
+    data: Interactions | None = None
+    card: Card | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What is not read of the runs one by one."""
+
+    title: str
+    test: Sequence[Table]
+    systems: Mapping[str, Kind]
+    costs: Mapping[str, Cost]
+    reference: str = ""
+    valid: Sequence[Table] = field(default_factory=list)
+
+
+def contents_of_run(folder: Path, prepared: Prepared, plugins: Plugins) -> Contents:
+    run = read_run(folder)
+    alone = Compared(title=folder.name, test=run.test, systems=run.systems, costs=run.costs, valid=run.valid)
+    return contents([run], alone, prepared, plugins)
+
+
+def contents_of_comparison(comparison: Mapping[str, Any], runs: Path, prepared: Prepared, plugins: Plugins) -> Contents:
+    """`comparison`: as in comparison.json; `runs`: where the folders of its members are."""
+    read = [read_run(runs / name, label) for label, names in comparison["members"].items() for name in names]
+    known = {name: kind for run in read for name, kind in run.systems.items()}
+    test = [read_table(table) for table in comparison["test"]]
+    systems = {name: kind for name, kind in known.items() if name in test[0].systems and kind != "floor"}
+    labels = list(comparison["members"])
+    listed = " and ".join(labels) if len(labels) < 3 else f"{len(labels)} systems"
+    compared = Compared(
+        title=comparison["name"] or f"Comparison of {listed}" if len(labels) > 1 else f"{labels[0]}, {len(read)} seeds",
+        test=test,
+        systems=systems | dict.fromkeys(comparison["floors"], "floor"),
+        costs={name: Cost(**cost) for name, cost in comparison["cost"].items()},
+        reference=comparison["reference"],
+    )
+    return contents(read, compared, prepared, plugins)
+
+
+def contents(runs: Sequence[Reading], compared: Compared, prepared: Prepared, plugins: Plugins) -> Contents:
+    first = {run.label: run for run in reversed(runs)}  # of several seeds, the first
+    test, data, alone = compared.test, prepared.data, len(runs) == 1
+    task: Task = "like" if runs[0].data["task"] == "like" else "next-item"
+    measures = {
+        name: measure_of(name, plugins) for table in test for values in table.systems.values() for name in values
+    }
+    lead = measures[headlines(task, measures)[0]]
+    floors = [name for name, kind in compared.systems.items() if kind == "floor"]
+    floor = first_best(whole(test), lead, floors)
+    answers = dict(predictions(best_first(first, whole(test), lead), floor))
     notes = {} if answers else {"rows": "predictions.parquet is gone; run the recipe again to get it back."}
-    if task_of(first) == "next-item":
+    if task == "next-item":
         notes["calibration"] = "Calibration is not drawn: what comes next is ranked, without probabilities."
     if data is None:
-        notes["data"] = missing
+        notes["data"] = prepared.missing
     elif not all(found.fits(data) for found in answers.values()):
         data, notes["data"] = None, "The prepared data has other test rows than those that were scored."
-    shown: list[Example] = []
-    popular: Popularity | None = None
-    if data is not None and answers:
-        popular = popularity(data, answers)
-        shown = list(examples(data, answers[first.label])) if alone and first.label in answers else []
+    own = answers.get(runs[0].label)
     return Contents(
-        title=first.source.run if alone else f"Comparison of {_listed([run.label for run in runs])}",
-        data=first.data,
+        title=compared.title,
+        data=runs[0].data,
         measures=measures,
-        systems=systems,
+        systems=compared.systems,
         test=test,
-        valid=merged([run.valid for run in runs]),
-        reference=next((run.label for run in runs if run.untuned and not alone), next(iter(_of(systems, "floor")), "")),
-        costs={name: run.costs[name] for run in reversed(runs) for name in run.costs},
+        valid=compared.valid,
+        reference=compared.reference,
+        baseline=baseline(runs, compared.reference, floors),
+        costs=compared.costs,
         trainings=[run.training for run in runs],
-        answers={name: run.answers[name] for run in reversed(runs) for name in run.answers},
+        answers={name: run.answers[name] for run in reversed(first.values()) for name in run.answers},
         reliability=curves(answers, "probability"),
         calibrated=curves({name: answers[name] for name in answers if name != floor}, "calibrated"),
-        popularity=popular,
-        examples=shown,
-        card=card.lines() if card else [],
-        sources=[run.source for run in runs],
+        popularity=popularity(data, answers) if data is not None and answers else None,
+        examples=list(examples(data, own)) if data is not None and own and alone else [],
+        card=prepared.card.lines() if prepared.card else [],
+        sources=[run.source for run in first.values()],
         notes=notes,
     )
 
 
-def read_runs(folders: Sequence[Path]) -> list[Reading]:
-    """Runs of one name are told apart by their hash; runs on other data cannot stand in one table."""
-    runs = [read_run(folder, alone=len(folders) == 1) for folder in dict.fromkeys(folders)]
-    for run in runs:
-        if run.data["sha256"] != runs[0].data["sha256"]:
-            raise RunError(
-                f"{runs[0].folder.name} was scored on {rows_of(runs[0])}, {run.folder.name} on {rows_of(run)}, or on "
-                "that prepared in another way",
-                hint="Report them one by one",
-            )
-    twice = {label for label, count in Counter(run.label for run in runs).items() if count > 1}
-    return [
-        read_run(run.folder, f"{run.label} ({run.folder.name[-6:]})", alone=False) if run.label in twice else run
-        for run in runs
-    ]
-
-
-def rows_of(run: Reading) -> str:
-    return f"{run.data['name']} ({run.data['protocol']}, {run.data['task']})"
-
-
-def in_order(runs: Sequence[Reading]) -> dict[str, Kind]:
-    """Every run's own systems, then the floors, each once."""
-    found = {name: kind for run in runs for name, kind in run.systems.items() if kind != "floor"}
-    return found | {
-        name: kind for run in runs for name, kind in run.systems.items() if kind == "floor" and name not in found
-    }
-
-
-def merged(runs: Sequence[Sequence[Results]]) -> list[Results]:
-    """One table for each subset; a floor's figures are those of the first run that has it."""
-    subsets = list(dict.fromkeys(table.subset for tables in runs for table in tables))
-    found = []
-    for subset in subsets:
-        tables = [table for tables in runs for table in tables if table.subset == subset]
-        systems = {name: values for table in reversed(tables) for name, values in table.systems.items()}
-        head = tables[0]
-        found.append(Results(subset, head.rows, head.users, head.note, head.meaning, head.small, systems))
-    return found
-
-
-def names_of(tables: Iterable[Results]) -> list[str]:
-    """Every metric, in the order of the tables."""
-    return list(dict.fromkeys(name for table in tables for values in table.systems.values() for name in values))
-
-
-def best_floor(run: Reading, measures: Mapping[str, Measure], systems: Mapping[str, Kind]) -> str:
-    return first_best(whole(run.test), measures[headlines(task_of(run), measures)[0]], _of(systems, "floor"))
-
-
-def whole(tables: Sequence[Results]) -> Results:
+def whole(tables: Sequence[Table]) -> Table:
     return next((table for table in tables if table.subset == "all"), tables[0])
 
 
-def task_of(run: Reading) -> Task:
-    return "like" if run.data["task"] == "like" else "next-item"
+def baseline(runs: Sequence[Reading], reference: str, floors: Sequence[str]) -> str:
+    """What relative figures stand against: as in the paper the untuned language model, else the simplest floor."""
+    untuned = [run.label for run in runs if run.untuned and len(runs) > 1]
+    return next(iter([*untuned, *floors, reference]))
 
 
-def best_first(runs: Sequence[Reading], test: Sequence[Results], measures: Mapping[str, Measure]) -> list[Reading]:
-    lead = headlines(task_of(runs[0]), measures)[0]
-    sign = -1 if measures[lead].better == "higher" else 1
-    return sorted(runs, key=lambda run: sign * (whole(test).value(run.label, lead) or 0))
+def best_first(runs: Mapping[str, Reading], table: Table, lead: Measure) -> list[Reading]:
+    sign = -1 if lead.better == "higher" else 1
+    return sorted(runs.values(), key=lambda run: sign * (value_of(table, run.label, lead.name) or 0))
 
 
 def predictions(runs: Sequence[Reading], floor: str) -> Iterable[tuple[str, Predictions]]:
@@ -146,11 +141,3 @@ def curves(answers: Mapping[str, Predictions], column: str) -> dict[str, Reliabi
         for name, found in answers.items()
         if column in found.columns and np.isfinite(found.columns[column]).all()
     }
-
-
-def _of(systems: Mapping[str, Kind], kind: Kind) -> list[str]:
-    return [name for name, found in systems.items() if found == kind]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(names) if len(names) < 3 else f"{len(names)} systems"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.report.predictions import SHOWN, Predictions
 from sasrec_llm.report.records import Example, Shown
-from sasrec_llm.report.tables import figure
+from sasrec_llm.report.tables import number
 
 USERS = 5
 KNOWN = 5  # likes that a user of an example should have
@@ -54,7 +54,7 @@ def asked(data: Interactions, found: Predictions, at: int) -> dict[str, object]:
     said, true = share >= 0.5, label == 1
     return {
         "shown": [
-            Shown(name(data, items[row]), f"P {figure(share[row])}", "liked" if true[row] else "disliked")
+            Shown(name(data, items[row]), f"P {number(share[row])}", "liked" if true[row] else "disliked")
             for row in best
         ],
         "outcome": f"{len(rows):,} asked, {int(true.sum()):,} of them liked; the system was on the right side of .5 "

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sasrec_llm.components import Task
+from sasrec_llm.evaluate.bootstrap import Figure
+from sasrec_llm.evaluate.results import Table
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.report.records import Better, Measure, Results
+from sasrec_llm.report.records import Better, Measure
 from sasrec_llm.report.tables import title
 
-NAMES = {"brier": "Brier", "ece": "ECE", "rmse": "RMSE", "mrr": "MRR"}
 NEUTRAL = ("yes",)  # saying Yes more often is neither better nor worse
 HEADLINES: dict[Task, tuple[str, ...]] = {"like": ("auc", "uauc"), "next-item": ("ndcg", "hr")}
 POINTS = "logloss"
@@ -20,7 +21,7 @@ def measure_of(name: str, plugins: Plugins) -> Measure:
     """Of "logloss (platt)", the metric is logloss; one whose plugin is gone is shown and not ranked on."""
     base, _, calibration = name.partition(" (")
     known = plugins.offers("metrics").get(base)
-    shown = NAMES.get(base, title(base)) + (f", {calibration.removesuffix(')')}" if calibration else "")
+    shown = title(name)
     if known is None:
         return Measure(name, shown)
     component = known[0]
@@ -36,12 +37,27 @@ def headlines(task: Task, measures: Iterable[str]) -> list[str]:
     return [name for name in found if name] or names[:1]
 
 
-def best(table: Results, measure: Measure) -> frozenset[str]:
+def value_of(table: Table, system: str, metric: str) -> float | None:
+    return figure_of(table, system, metric).value
+
+
+def figure_of(table: Table, system: str, metric: str) -> Figure:
+    """What is not in the table is not known."""
+    return table.systems.get(system, {}).get(metric, Figure(None))
+
+
+def bounds(found: Figure) -> tuple[float, float] | None:
+    return None if found.low is None or found.high is None else (found.low, found.high)
+
+
+def best(table: Table, measure: Measure) -> frozenset[str]:
     """The systems whose shown figure no other beats; nobody where the table is too small or nothing is better."""
     if table.small or not measure.better:
         return frozenset()
     values = {
-        system: round(found, 4) for system in table.systems if (found := table.value(system, measure.name)) is not None
+        system: round(found, 4)
+        for system in table.systems
+        if (found := value_of(table, system, measure.name)) is not None
     }
     if len(set(values.values())) < 2:
         return frozenset()
@@ -56,10 +72,10 @@ def gain(measure: Measure, value: float | None, against: float | None) -> float 
     return 100 * (value - against) / abs(against) * (1 if measure.better == "higher" else -1)
 
 
-def first_best(table: Results, measure: Measure, systems: Iterable[str]) -> str:
+def first_best(table: Table, measure: Measure, systems: Iterable[str]) -> str:
     """The best of some systems by one metric; "" where none has a figure."""
     values: Mapping[str, float] = {
-        name: value for name in systems if (value := table.value(name, measure.name)) is not None
+        name: value for name in systems if (value := value_of(table, name, measure.name)) is not None
     }
     if not values:
         return ""

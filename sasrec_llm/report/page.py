@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sasrec_llm.evaluate.bootstrap import Difference, Figure
+from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluate.subsets import MEANING
 from sasrec_llm.report.figures.ablation import ablation
 from sasrec_llm.report.figures.answers import answers
 from sasrec_llm.report.figures.calibration import calibration
@@ -19,10 +22,10 @@ from sasrec_llm.report.figures.radar import radar
 from sasrec_llm.report.figures.subsets import subsets
 from sasrec_llm.report.figures.systems import systems
 from sasrec_llm.report.figures.training import training
-from sasrec_llm.report.measures import best
-from sasrec_llm.report.records import Contents, Estimate, Measure, Results
+from sasrec_llm.report.measures import best, bounds
+from sasrec_llm.report.records import Contents, Measure
 from sasrec_llm.report.summary import costs, sentences, stages, tiles
-from sasrec_llm.report.tables import figure
+from sasrec_llm.report.tables import number, title
 
 NUMBER = re.compile(r"[–+\-.\d]")
 
@@ -81,7 +84,8 @@ def _environment() -> Environment:
     found.globals |= {
         "best": best,
         "columns": columns,
-        "figure": figure,
+        "difference": difference,
+        "size": size,
         "estimate": estimate,
         "groups": groups,
         "sides": sides,
@@ -91,16 +95,11 @@ def _environment() -> Environment:
     return found
 
 
-def estimate(found: Estimate) -> tuple[str, str]:
+def estimate(found: Figure) -> tuple[str, str]:
     """The figure, and what is known of how sure it is."""
-    around = f"[{short(found.low)}, {short(found.high)}]" if found.bounds else ""
-    seeds = f"± {short(found.sd)}" if found.sd is not None else ""
-    return figure(found.value), " ".join(text for text in (around, seeds) if text)
-
-
-def short(value: float | None) -> str:
-    """Three places are enough of an interval."""
-    return "" if value is None else f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4g}"
+    around = f"[{number(found.low, 3)}, {number(found.high, 3)}]" if bounds(found) else ""
+    seeds = f"±{number(found.sd, 3)}" if found.sd is not None else ""
+    return number(found.value), " ".join(text for text in (around, seeds) if text)
 
 
 def sides(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -108,7 +107,30 @@ def sides(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["" if all(NUMBER.match(text) for text in column) else "text" for column in zip(*rows, strict=True)]
 
 
-def columns(contents: Contents, table: Results) -> list[Measure]:
+def difference(found: Difference) -> tuple[str, str]:
+    """With its sign; its interval and p."""
+    if found.value is None or found.low is None or found.high is None or found.p is None:
+        return "–", ""
+    value, low, high = (
+        number(end, 3) if end < 0 else f"+{number(end, 3)}" for end in (found.value, found.low, found.high)
+    )
+    return value.replace("-", "−"), f"[{low}, {high}] p {number(found.p, 3)}".replace("-", "−")
+
+
+def size(table: Table, split: str) -> str:
+    """How much a table stands on, in words."""
+    rows, users = ("row" if table.rows == 1 else "rows"), ("user" if table.users == 1 else "users")
+    notes = [f"{table.rows:,} {split} {rows} of {table.users:,} {users}"]
+    if table.subset != "all" and table.subset in MEANING:
+        notes[0] += f": {MEANING[table.subset]}"
+    if "uauc_users" in table.counts:
+        notes.append(f"{title('uauc')} over the {table.counts['uauc_users']:,} with both a like and a dislike")
+    if table.counts.get("repeats"):
+        notes.append(f"{table.counts['repeats']:,} targets were in the history and count as misses for every system")
+    return "; ".join(notes) + "."
+
+
+def columns(contents: Contents, table: Table) -> list[Measure]:
     """The metrics that some system of the table has."""
     known = {name for values in table.systems.values() for name in values}
     return [measure for name, measure in contents.measures.items() if name in known]

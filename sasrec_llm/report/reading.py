@@ -7,16 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from sasrec_llm.durable import read_json
-from sasrec_llm.evaluate.subsets import MEANING
+from sasrec_llm.evaluate.bootstrap import Difference, Figure
+from sasrec_llm.evaluate.examiner import Cost
+from sasrec_llm.evaluate.results import Table
 from sasrec_llm.recipe import METRIC
-from sasrec_llm.report.records import Cost, Difference, Estimate, Kind, Results, Source, Stage, Training
-from sasrec_llm.report.tables import title
+from sasrec_llm.report.records import Kind, Source, Stage, Training
 
+COUNTS = ("uauc_users", "repeats")  # of a table, beside rows and users
 PIECES = 60  # points of a stage's curve of losses
 
 
@@ -29,8 +32,8 @@ class Reading:
     data: Mapping[str, str]
     systems: Mapping[str, Kind]
     renamed: Mapping[str, str]  # name on the page -> name in the folder
-    test: list[Results]
-    valid: list[Results]
+    test: list[Table]
+    valid: list[Table]
     answers: Mapping[str, Mapping[str, list[int]]]
     costs: Mapping[str, Cost]
     training: Training
@@ -38,31 +41,28 @@ class Reading:
     source: Source
 
 
-def read_run(folder: Path, label: str = "", alone: bool = True) -> Reading:
-    """`label`: what its own system is called on the page; beside other runs, its stages carry that name too."""
+def read_run(folder: Path, label: str = "") -> Reading:
+    """`label`: what its own system is called beside other runs; its stages then carry that name too."""
     metrics, resolved = read_json(folder / "metrics.json"), read_json(folder / "resolved.json")
     own = metrics["system"]
-    label = label or own
     names: dict[str, str] = {}
     systems: dict[str, Kind] = {}
     for name in next((table["systems"] for table in metrics["test"]), {}):
         shown, kind = name, kind_of(name, own)
-        if kind in ("system", "ablation"):
-            shown = label + name.removeprefix(own)
-        elif kind == "stage" and not alone:
-            shown = f"{label} {name}"
+        if label and kind != "floor":
+            shown = f"{label} {name}" if kind == "stage" else label + name.removeprefix(own)
         names[name], systems[shown] = shown, kind
     return Reading(
         folder=folder,
-        label=label,
+        label=label or own,
         data=metrics["data"],
         systems=systems,
         renamed={shown: name for name, shown in names.items()},
-        test=[read_results(table, names) for table in metrics["test"]],
-        valid=[read_results(table, names) for table in metrics["valid"]],
+        test=[read_table(table, names) for table in metrics["test"]],
+        valid=[read_table(table, names) for table in metrics["valid"]],
         answers={names[name]: counts for name, counts in metrics.get("answers", {}).get("test", {}).items()},
         costs={names[name]: Cost(**cost) for name, cost in metrics.get("cost", {}).items() if name in names},
-        training=Training(label, list(read_stages(folder, metrics, resolved))),
+        training=Training(label or own, metrics["seed"], list(read_stages(folder, metrics, resolved))),
         untuned=resolved["strategy"]["use"] == "text-prompt" and not resolved["stages"],
         source=read_source(folder, resolved),
     )
@@ -76,40 +76,27 @@ def kind_of(name: str, own: str) -> Kind:
     return "stage" if name.startswith("after ") else "floor"
 
 
-def read_results(table: Mapping[str, Any], names: Mapping[str, str]) -> Results:
-    differences = table.get("differences", {})
-    return Results(
-        subset=table["subset"],
-        rows=table["rows"],
-        users=table["users"],
-        note=_note(table),
-        meaning=MEANING.get(table["subset"], ""),
-        small=table.get("small", False),
-        systems={
-            names.get(system, system): {metric: _estimate(value) for metric, value in values.items()}
+def read_table(table: Mapping[str, Any], names: Mapping[str, str] = MappingProxyType({})) -> Table:
+    """`names`: a system's name in the folder -> its name on the page, where that is another."""
+    return Table(
+        table["subset"],
+        table["rows"],
+        table["users"],
+        {key: table[key] for key in COUNTS if key in table},
+        {
+            names.get(system, system): {metric: _figure(value) for metric, value in values.items()}
             for system, values in table["systems"].items()
         },
-        differences={
-            names.get(system, system): {metric: Difference(**value) for metric, value in values.items()}
-            for system, values in differences.items()
+        {
+            system: {metric: Difference(**value) for metric, value in values.items()}
+            for system, values in table.get("differences", {}).items()
         },
     )
 
 
-def _estimate(value: float | Mapping[str, float | None] | None) -> Estimate:
+def _figure(value: float | Mapping[str, float | None] | None) -> Figure:
     """Since version 2 a figure has an interval; before, it was a number."""
-    if isinstance(value, Mapping):
-        return Estimate(*(value.get(key) for key in ("value", "low", "high", "sd")))
-    return Estimate(value)
-
-
-def _note(table: Mapping[str, Any]) -> str:
-    notes = []
-    if "uauc_users" in table:
-        notes.append(f"{title('uauc')} over {table['uauc_users']:,} of the users, those with both a like and a dislike")
-    if table.get("repeats"):
-        notes.append(f"{table['repeats']:,} targets were in the history already and count as misses for every system")
-    return "; ".join(notes)
+    return Figure(**value) if isinstance(value, Mapping) else Figure(value)
 
 
 def read_stages(folder: Path, metrics: Mapping[str, Any], resolved: Mapping[str, Any]) -> Iterable[Stage]:

@@ -1,4 +1,4 @@
-"""What a page is made from: plain records, filled from one run's folder, from several, or from a comparison."""
+"""What a page is made from: plain records, filled from a run's folder or from a comparison of several."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sasrec_llm.components import Task
+from sasrec_llm.evaluate.examiner import Cost
+from sasrec_llm.evaluate.results import Table
 
 Kind = Literal["system", "ablation", "stage", "floor"]  # stage: what an earlier stage could do when it ended
 Better = Literal["higher", "lower", ""]  # "": neither is better
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure, its 95 % interval over users, and its standard deviation over seeds, where there are any."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    sd: float | None = None
-
-    @property
-    def bounds(self) -> tuple[float, float] | None:
-        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,41 +22,6 @@ class Measure:
     title: str
     better: Better = ""
     summary: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """System minus reference on the same rows: paired bootstrap over users."""
-
-    value: float
-    low: float
-    high: float
-    p: float
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """One subset of one split: its size, and each system's figures."""
-
-    subset: str
-    rows: int
-    users: int
-    note: str  # what else a reader must know of the rows
-    meaning: str
-    small: bool  # too few rows or users to mean anything: shown, never ranked on
-    systems: Mapping[str, Mapping[str, Estimate]]  # system -> metric -> figure
-    differences: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
-
-    def value(self, system: str, metric: str) -> float | None:
-        return self.systems.get(system, {}).get(metric, Estimate(None)).value
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    trained_parameters: int | None = None
-    seconds: float | None = None
-    pairs_per_second: float | None = None
-    peak_memory_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +50,7 @@ class Training:
     """The stages of one run, in order."""
 
     system: str
+    seed: int
     stages: Sequence[Stage]
 
     @property
@@ -160,9 +114,10 @@ class Contents:
     data: Mapping[str, str]  # name, protocol, task, history, sha256
     measures: Mapping[str, Measure]
     systems: Mapping[str, Kind]  # in the order of the tables
-    test: Sequence[Results]
-    valid: Sequence[Results] = ()
-    reference: str = ""  # what relative figures stand against
+    test: Sequence[Table]
+    valid: Sequence[Table] = ()
+    reference: str = ""  # what the tables' differences are from
+    baseline: str = ""  # what relative figures stand against
     costs: Mapping[str, Cost] = field(default_factory=dict)
     trainings: Sequence[Training] = ()
     answers: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
@@ -179,7 +134,7 @@ class Contents:
         return "like" if self.data["task"] == "like" else "next-item"
 
     @property
-    def whole(self) -> Results:
+    def whole(self) -> Table:
         """The table over every test row; failing that, the first."""
         return next((table for table in self.test if table.subset == "all"), self.test[0])
 

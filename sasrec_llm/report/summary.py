@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sasrec_llm.report.measures import POINTS, first_best, gain, headlines
-from sasrec_llm.report.records import Contents, Estimate, Measure, Training
-from sasrec_llm.report.tables import figure
+from sasrec_llm.evaluate.bootstrap import Figure
+from sasrec_llm.report.measures import POINTS, bounds, figure_of, first_best, gain, headlines
+from sasrec_llm.report.records import Contents, Measure, Training
+from sasrec_llm.report.tables import number
 
 ASKED = {"like": "will the user like it?", "next-item": "what comes next?"}
 
@@ -18,9 +19,9 @@ class Tile:
 
     measure: Measure
     system: str
-    found: Estimate
+    found: Figure
     floor: str
-    against: Estimate
+    against: Figure
 
     @property
     def standing(self) -> str:
@@ -28,10 +29,10 @@ class Tile:
         if not self.floor or self.found.value is None or self.against.value is None:
             return ""
         ahead = gain(self.measure, self.found.value, self.against.value or 1e-12)
-        distance = figure(abs(self.found.value - self.against.value))
+        distance = number(abs(self.found.value - self.against.value))
         if ahead is None or distance == ".0000":
             return f"level with {self.floor}"
-        return f"{distance} {'better' if ahead > 0 else 'worse'} than {self.floor}, {figure(self.against.value)}"
+        return f"{distance} {'better' if ahead > 0 else 'worse'} than {self.floor}, {number(self.against.value)}"
 
 
 def tiles(contents: Contents) -> list[Tile]:
@@ -44,7 +45,7 @@ def _tile(contents: Contents, measure: Measure) -> Tile:
     table = contents.whole
     system = first_best(table, measure, contents.of("system")) or contents.of("system")[0]
     floor = first_best(table, measure, contents.of("floor"))
-    found, against = (table.systems.get(name, {}).get(measure.name, Estimate(None)) for name in (system, floor))
+    found, against = (figure_of(table, name, measure.name) for name in (system, floor))
     return Tile(measure, system, found, floor, against)
 
 
@@ -57,13 +58,15 @@ def sentences(contents: Contents) -> Iterable[str]:
     best = f"the best of them, {lead.system}, is" if len(own) > 1 else "it is"
     if lead.standing:
         yield f"In {lead.measure.title} {best} {lead.standing}, the best floor{_overlap(lead)}."
-    yield from (text for found in contents.trainings if len(own) == 1 for text in _trained(found))
+    yield from (text for found in contents.trainings if len(contents.trainings) == 1 for text in _trained(found))
     small = [found for found in contents.test if found.small]
     if small:
         listed = ", ".join(f"{found.subset} ({found.rows:,} rows, {found.users:,} users)" for found in small)
         yield f"Too small to mean anything, shown in grey and never ranked on: {listed}."
-    if any(found.bounds for values in table.systems.values() for found in values.values()):
+    if any(bounds(found) for values in table.systems.values() for found in values.values()):
         yield "Brackets are 95 % intervals by bootstrap over users: other users would have given other figures."
+        if any(found.sd is not None for values in table.systems.values() for found in values.values()):
+            yield "Of several seeds the mean is shown, with ± their standard deviation."
     else:
         yield (
             "This run was scored by a version of srl that gave no intervals. Run its recipe again to get them: "
@@ -72,7 +75,7 @@ def sentences(contents: Contents) -> Iterable[str]:
 
 
 def _overlap(tile: Tile) -> str:
-    one, other = tile.found.bounds, tile.against.bounds
+    one, other = bounds(tile.found), bounds(tile.against)
     if one is None or other is None:
         return ""
     apart = one[0] > other[1] or other[0] > one[1]
@@ -117,7 +120,7 @@ def stages(contents: Contents) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     header = ["Stage", "Objective", "Trained parts", "Epochs", "Seconds"]
     return header, [
         [
-            stage.name if len(contents.trainings) == 1 else f"{found.system}: {stage.name}",
+            stage.name if len(contents.trainings) == 1 else f"{found.system}, seed {found.seed}: {stage.name}",
             stage.objective,
             ", ".join(f"{part} {count:,}" for part, count in stage.trained.items()) or "–",
             _known(stage.epochs, "{}"),
@@ -129,4 +132,4 @@ def stages(contents: Contents) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
 
 
 def _known(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)
+    return "–" if value is None or value != value else form.format(value)

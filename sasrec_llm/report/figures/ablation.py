@@ -6,7 +6,7 @@ import numpy as np
 
 from sasrec_llm.report.figures.canvas import INK, MUTED, Drawing, canvas, drawing, legend_below
 from sasrec_llm.report.figures.systems import look_of, ranked, spoken
-from sasrec_llm.report.measures import BEYOND, gain, headlines
+from sasrec_llm.report.measures import BEYOND, gain, headlines, value_of
 from sasrec_llm.report.records import Contents
 
 MOST = 8
@@ -16,7 +16,7 @@ WIDE = 3000.0  # percent beyond which the scale is logarithmic
 
 def ablation(contents: Contents) -> Drawing | None:
     """None where there is no reference or nothing to compare with it."""
-    table, reference = contents.whole, contents.reference
+    table, reference = contents.whole, contents.baseline
     lead = headlines(contents.task, contents.measures)[0]
     kinds = ("system", "ablation", "stage") if len(contents.of("system")) == 1 else ("system", "ablation")
     names = [name for name in contents.of(*kinds) if name != reference and name in table.systems]
@@ -26,12 +26,12 @@ def ablation(contents: Contents) -> Drawing | None:
         for name, measure in contents.measures.items()
         if " (" not in name
         and name.partition("@")[0] not in BEYOND
-        and gain(measure, 1.0, table.value(reference, name)) is not None
+        and gain(measure, 1.0, value_of(table, reference, name)) is not None
     ][:METRICS]
     if reference not in table.systems or not names or not metrics:
         return None
     gains = {
-        name: [gain(contents.measures[m], table.value(name, m), table.value(reference, m)) for m in metrics]
+        name: [gain(contents.measures[m], value_of(table, name, m), value_of(table, reference, m)) for m in metrics]
         for name in names
     }
     titles = [contents.measures[name].title for name in metrics]

@@ -19,7 +19,7 @@ def answers(contents: Contents) -> Drawing | None:
     lead = headlines(contents.task, contents.measures)[0]
     floor = first_best(contents.whole, contents.measures[lead], contents.of("floor"))
     own = [*ranked(contents.whole, contents.of("system"), lead), *contents.of("ablation", "stage")]
-    told = [contents.reference] if contents.systems.get(contents.reference) == "system" else []
+    told = [contents.baseline] if contents.systems.get(contents.baseline) == "system" else []
     chosen = dict.fromkeys([*own[: MOST - 1 - len(told)], *told, floor])
     names = [name for name in chosen if name in contents.answers]
     if not names:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from sasrec_llm.report.figures.canvas import FLOOR, INK, LINE, MUTED, PAGE, SERIES, number
-from sasrec_llm.report.records import Estimate
-from sasrec_llm.report.tables import figure
+from sasrec_llm.evaluate.bootstrap import Figure
+from sasrec_llm.report.figures.canvas import FLOOR, INK, LINE, MUTED, PAGE, SERIES, on_axis
+from sasrec_llm.report.measures import bounds
+from sasrec_llm.report.tables import number
 
 LINE_HEIGHT = 12.5  # units: a bar or a name
 GAP = 7.0
@@ -22,7 +23,7 @@ ROOM = 0.3  # of a panel's width, for the figure behind a bar
 class Series:
     """One figure of every row."""
 
-    values: Sequence[Estimate]
+    values: Sequence[Figure]
     pale: bool = False
     hatched: bool = False
 
@@ -47,7 +48,9 @@ def height(rows: int, lines: int) -> float:
     return rows * (LINE_HEIGHT * (lines + 1) + GAP) + 46
 
 
-def draw_rows(page: Figure, panels: Sequence[Panel], rows: Sequence[Row], widths: Sequence[float]) -> None:
+def draw_rows(
+    page: matplotlib.figure.Figure, panels: Sequence[Panel], rows: Sequence[Row], widths: Sequence[float]
+) -> None:
     lines = max(len(panel.series) for panel in panels)
     tops = np.arange(len(rows)) * (LINE_HEIGHT * (lines + 1) + GAP)
     for axes, panel in zip(page.subplots(1, len(panels), squeeze=False, width_ratios=widths)[0], panels, strict=True):
@@ -75,7 +78,7 @@ def _frame(axes: Axes, panel: Panel, tops: np.ndarray, lines: int) -> tuple[floa
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.locator_params(axis="x", nbins=4, min_n_ticks=3)
     axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])
-    axes.xaxis.set_major_formatter(number)
+    axes.xaxis.set_major_formatter(on_axis)
     ends = tops + LINE_HEIGHT * (lines + 1)
     for tick in axes.get_xticks():
         axes.vlines([tick] * len(tops), tops + LINE_HEIGHT, ends, color=LINE, linewidth=0.6, zorder=0.5)
@@ -87,7 +90,7 @@ def _frame(axes: Axes, panel: Panel, tops: np.ndarray, lines: int) -> tuple[floa
 def _limits(panel: Panel) -> tuple[float, float]:
     """All of it, but for points more than twice as far out as the middle one."""
     values = [found for series in panel.series for found in series.values if found.value is not None]
-    ends = [end for found in values for end in (found.value, *(found.bounds or ())) if end is not None]
+    ends = [end for found in values for end in (found.value, *(bounds(found) or ())) if end is not None]
     if not ends:
         return panel.start, panel.start + 1
     if not panel.points:
@@ -100,7 +103,7 @@ def _limits(panel: Panel) -> tuple[float, float]:
 
 
 def _draw(
-    axes: Axes, panel: Panel, series: Series, found: Estimate, middle: float, colour: str, low: float, high: float
+    axes: Axes, panel: Panel, series: Series, found: Figure, middle: float, colour: str, low: float, high: float
 ) -> None:
     start = low if panel.points else panel.start
     if found.value is None:
@@ -116,10 +119,11 @@ def _draw(
             middle, width, thick, start, edgecolor=colour, linewidth=0.6, alpha=0.45 if series.pale else 1, **fill
         )
     end = max(min(found.value, high), start)
-    if found.bounds and not beyond:
-        axes.plot(found.bounds, [middle, middle], color=INK, linewidth=0.9, zorder=4)
-        end = max(end, found.bounds[1])
+    around = bounds(found)
+    if around and not beyond:
+        axes.plot(around, [middle, middle], color=INK, linewidth=0.9, zorder=4)
+        end = max(end, around[1])
     axes.annotate(
-        figure(found.value), (end, middle), xytext=(4, 0), textcoords="offset points", va="center",
+        number(found.value), (end, middle), xytext=(4, 0), textcoords="offset points", va="center",
         color=MUTED, fontsize=8, annotation_clip=False,
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sasrec_llm.report.figures.canvas import MUTED, PAGE, Drawing, canvas, drawing, legend_below, number
+from sasrec_llm.report.figures.canvas import MUTED, PAGE, Drawing, canvas, drawing, legend_below, on_axis
 from sasrec_llm.report.figures.systems import labelled, look_of, spoken
 from sasrec_llm.report.records import Contents
-from sasrec_llm.report.tables import figure
+from sasrec_llm.report.tables import number
 
 
 def calibration(contents: Contents) -> Drawing | None:
@@ -17,8 +17,8 @@ def calibration(contents: Contents) -> Drawing | None:
         axes = page.add_subplot()
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1)
         axes.set_aspect("equal")
-        axes.xaxis.set_major_formatter(number)
-        axes.yaxis.set_major_formatter(number)
+        axes.xaxis.set_major_formatter(on_axis)
+        axes.yaxis.set_major_formatter(on_axis)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="mean probability in the bin", ylabel="share that was liked")
         for name, found in contents.reliability.items():
             axes.plot(found.said, found.happened, label=labelled(name, contents), **look_of(name, contents))
@@ -29,10 +29,10 @@ def calibration(contents: Contents) -> Drawing | None:
         rows, gaps = [], []
         for name, found in (dict(contents.reliability) | calibrated).items():
             for said, happened, count in zip(found.said, found.happened, found.rows, strict=True):
-                rows.append([name, f"{count:,}", figure(said), figure(happened)])
+                rows.append([name, f"{count:,}", number(said), number(happened)])
             total = sum(found.rows)
             gap = sum(n * abs(s - h) for s, h, n in zip(found.said, found.happened, found.rows, strict=True)) / total
-            gaps.append([name, figure(gap)])
+            gaps.append([name, number(gap)])
         return drawing(
             page,
             "calibration",

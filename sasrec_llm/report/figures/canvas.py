@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-import matplotlib
+import matplotlib.figure
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
 WIDTH = 340
 COLOURS = 8  # for what has no meaning of its own
@@ -77,15 +76,15 @@ class Drawing:
 
 
 @contextlib.contextmanager
-def canvas(height: float) -> Iterator[Figure]:
+def canvas(height: float) -> Iterator[matplotlib.figure.Figure]:
     with style.context("default"), matplotlib.rc_context(STYLE):  # whatever is set on this machine
-        figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
+        figure = matplotlib.figure.Figure(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
         figure.get_layout_engine().set(w_pad=4 / 72, h_pad=4 / 72)
         FigureCanvasSVG(figure)
         yield figure
 
 
-def svg_of(figure: Figure, name: str, title: str, words: str) -> str:
+def svg_of(figure: matplotlib.figure.Figure, name: str, title: str, words: str) -> str:
     stream = io.StringIO()
     figure.canvas.print_svg(stream, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     ElementTree.register_namespace("", SVG)
@@ -124,7 +123,7 @@ def _restyled(value: str, name: str) -> str:
 
 
 def drawing(
-    figure: Figure,
+    figure: matplotlib.figure.Figure,
     name: str,
     title: str,
     caption: str,
@@ -153,12 +152,12 @@ def look(nth: int | None, main: bool = False) -> dict[str, Any]:
     }
 
 
-def number(value: float, _: object = None) -> str:
+def on_axis(value: float, _: object = None) -> str:
     """.25, for an axis."""
     return f"{value:.4g}".replace("0.", ".", 1) if 0 < abs(value) < 1 else f"{value:,.4g}"
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:
+def legend_below(figure: matplotlib.figure.Figure, axes: Axes, columns: int = 2) -> None:
     handles, labels = axes.get_legend_handles_labels()
     widest = max((len(label) for label in labels), default=0)
     figure.legend(

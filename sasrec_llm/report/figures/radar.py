@@ -6,9 +6,9 @@ import numpy as np
 
 from sasrec_llm.report.figures.canvas import INK, LINE, MUTED, Drawing, canvas, drawing, legend_below
 from sasrec_llm.report.figures.systems import labelled, look_of, ranked, spoken
-from sasrec_llm.report.measures import first_best, headlines
+from sasrec_llm.report.measures import first_best, headlines, value_of
 from sasrec_llm.report.records import Contents
-from sasrec_llm.report.tables import figure
+from sasrec_llm.report.tables import number
 
 MOST = 6
 SPOKES = 8
@@ -24,12 +24,12 @@ def radar(contents: Contents) -> Drawing | None:
     metrics = [
         name
         for name, measure in contents.measures.items()
-        if measure.better and " (" not in name and all(table.value(system, name) is not None for system in names)
+        if measure.better and " (" not in name and all(value_of(table, system, name) is not None for system in names)
     ][:SPOKES]
     if len(metrics) < 3 or len(names) < 2:
         return None
     values = np.array(
-        [[table.value(name, metric) for metric in metrics] for name in names], float
+        [[value_of(table, name, metric) for metric in metrics] for name in names], float
     )  # [systems, metrics]
     signs = np.array([1 if contents.measures[metric].better == "higher" else -1 for metric in metrics])
     towards = values * signs
@@ -51,7 +51,7 @@ def radar(contents: Contents) -> Drawing | None:
             align = "center" if abs(side) < 0.1 else "left" if side > 0 else "right"
             for text, lift, style in (
                 (contents.measures[metric].title, 5.0, {"color": INK}),
-                (f"{figure(bottom)}–{figure(top)}", -5.0, {"color": MUTED, "fontsize": 7.5}),
+                (f"{number(bottom)}–{number(top)}", -5.0, {"color": MUTED, "fontsize": 7.5}),
             ):
                 axes.annotate(
                     text, (angle, 1.0), xytext=(7 * side, 13 * up + lift), textcoords="offset points", ha=align,
@@ -62,7 +62,7 @@ def radar(contents: Contents) -> Drawing | None:
             axes.plot(np.append(angles, 0), around, label=labelled(name, contents), **look_of(name, contents))
         legend_below(page, axes)
         titles = [contents.measures[metric].title for metric in metrics]
-        rows = [[labelled(name, contents), *(figure(value) for value in values[at])] for at, name in enumerate(names)]
+        rows = [[labelled(name, contents), *(number(value) for value in values[at])] for at, name in enumerate(names)]
         return drawing(
             page,
             "radar",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluate.subsets import MEANING
 from sasrec_llm.report.figures.bars import Panel, Series, draw_rows, height
 from sasrec_llm.report.figures.canvas import Drawing, canvas, drawing
 from sasrec_llm.report.figures.systems import CHANCE, has_bounds, labelled, of, ranked, row_of, spoken
-from sasrec_llm.report.measures import POINTS, headlines
-from sasrec_llm.report.records import Contents, Results
-from sasrec_llm.report.tables import figure
+from sasrec_llm.report.measures import POINTS, headlines, value_of
+from sasrec_llm.report.records import Contents
+from sasrec_llm.report.tables import number
 
 PAIRS = (("warm", "cold"), ("warm", "not-warm"), ("warm-3", "cold"), ("known-items", "new-items"))
 MOST = 3  # subsets, where there is no such pair
@@ -43,7 +45,7 @@ def subsets(contents: Contents) -> Drawing | None:
         draw_rows(page, panels, [row_of(name, contents) for name in names], [1.0] * len(panels))
         header = [f"{measures[m].title}, {table.subset}" for m in metrics for table in tables]
         rows = [
-            [labelled(name, contents), *(figure(table.value(name, m)) for m in metrics for table in tables)]
+            [labelled(name, contents), *(number(value_of(table, name, m)) for m in metrics for table in tables)]
             for name in names
         ]
         return drawing(
@@ -51,7 +53,9 @@ def subsets(contents: Contents) -> Drawing | None:
             "subsets",
             " and ".join(table.subset for table in tables).capitalize(),
             f"Under each name from top to bottom: {order}. "
-            + " ".join(f"{table.subset.capitalize()}: {table.meaning}." for table in tables if table.meaning)
+            + " ".join(
+                f"{table.subset.capitalize()}: {MEANING[table.subset]}." for table in tables if table.subset in MEANING
+            )
             + (" Thin lines: 95 % intervals over users." if bounds else ""),
             spoken(header, rows),
             ["System", *header],
@@ -59,7 +63,7 @@ def subsets(contents: Contents) -> Drawing | None:
         )
 
 
-def chosen(tables: Sequence[Results]) -> list[Results]:
+def chosen(tables: Sequence[Table]) -> list[Table]:
     """The first pair that is there; else the first few that are not the whole."""
     known = {table.subset: table for table in tables if table.rows}
     for pair in PAIRS:

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from sasrec_llm.evaluate.bootstrap import Figure
+from sasrec_llm.evaluate.results import Table
 from sasrec_llm.report.figures.bars import Panel, Row, Series, draw_rows, height
 from sasrec_llm.report.figures.canvas import Drawing, canvas, drawing, look
-from sasrec_llm.report.measures import POINTS, headlines
-from sasrec_llm.report.records import Contents, Estimate, Results
-from sasrec_llm.report.tables import figure
+from sasrec_llm.report.measures import POINTS, bounds, figure_of, headlines, value_of
+from sasrec_llm.report.records import Contents
+from sasrec_llm.report.tables import number
 
 CHANCE = {"auc": 0.5, "uauc": 0.5}  # where bars begin
 
@@ -31,7 +33,7 @@ def systems(contents: Contents) -> Drawing:
     with canvas(height(len(names), len(shown))) as page:
         draw_rows(page, panels, [row_of(name, contents) for name in names], [2.1, 1.0][: len(panels)])
         rows = [
-            [labelled(name, contents), *(figure(table.value(name, metric)) for metric in [*shown, *points])]
+            [labelled(name, contents), *(number(value_of(table, name, metric)) for metric in [*shown, *points])]
             for name in names
         ]
         return drawing(
@@ -49,20 +51,20 @@ def systems(contents: Contents) -> Drawing:
         )
 
 
-def ranked(table: Results, names: list[str], metric: str) -> list[str]:
+def ranked(table: Table, names: list[str], metric: str) -> list[str]:
     """The best first; what has no figure last."""
     return sorted(
         (name for name in names if name in table.systems),
-        key=lambda name: -value if (value := table.value(name, metric)) is not None else np.inf,
+        key=lambda name: -value if (value := value_of(table, name, metric)) is not None else np.inf,
     )
 
 
-def of(table: Results, names: list[str], metric: str) -> list[Estimate]:
-    return [table.systems[name].get(metric, Estimate(None)) for name in names]
+def of(table: Table, names: list[str], metric: str) -> list[Figure]:
+    return [figure_of(table, name, metric) for name in names]
 
 
-def has_bounds(table: Results) -> bool:
-    return any(found.bounds for values in table.systems.values() for found in values.values())
+def has_bounds(table: Table) -> bool:
+    return any(bounds(found) for values in table.systems.values() for found in values.values())
 
 
 def row_of(name: str, contents: Contents) -> Row:

@@ -8,11 +8,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from sasrec_llm.report.figures.canvas import INK, MUTED, PAGE, Drawing, canvas, drawing, legend_below, look, number
+from sasrec_llm.report.figures.canvas import INK, MUTED, PAGE, Drawing, canvas, drawing, legend_below, look, on_axis
 from sasrec_llm.report.figures.systems import look_of
 from sasrec_llm.report.measures import POINTS, headlines
 from sasrec_llm.report.records import Contents, Stage, Training
-from sasrec_llm.report.tables import figure
+from sasrec_llm.report.tables import number
 
 Point = tuple[float, float]
 
@@ -38,10 +38,12 @@ def training(contents: Contents) -> Drawing | None:
                 for place, metric in enumerate(metrics):
                     several = len(logged) > 1
                     style = look_of(found.system, contents) if several else look(place)
-                    _curve(axis, found, metric, style, found.system if several else titles[place])
+                    label = found.system if several else titles[place]
+                    drawn = {line.get_label() for line in axis.get_lines()}  # of several seeds, the first
+                    _curve(axis, found, metric, style, "_" if label in drawn else label)
                 if not metrics:
                     _curve(axis, found, "", look(0) | {"marker": ""}, "")
-            axis.yaxis.set_major_formatter(number)
+            axis.yaxis.set_major_formatter(on_axis)
             if len(logged) == 1:
                 _boundaries(axis, logged[0], named=axis is axes[0])
         axes[-1].set_xlabel("epoch, all stages one after the other")
@@ -49,7 +51,7 @@ def training(contents: Contents) -> Drawing | None:
             axes[-1].set_xscale("log")
             axes[-1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes[-1].xaxis.set_minor_locator(NullLocator())
-            axes[-1].xaxis.set_major_formatter(number)
+            axes[-1].xaxis.set_major_formatter(on_axis)
         else:
             axes[-1].set_xlim(left=0)
         legend_below(page, axes[0])
@@ -111,12 +113,12 @@ def described(found: Training, *, alone: bool) -> Iterable[list[str]]:
     for stage in found.stages:
         best = [value for epoch, value in validated(stage, stage.metric) if epoch == stage.best_epoch]
         yield [
-            stage.name if alone else f"{found.system}: {stage.name}",
+            stage.name if alone else f"{found.system}, seed {found.seed}: {stage.name}",
             "–" if stage.epochs is None else str(stage.epochs),
             "before the first" if stage.best_epoch == 0 else "–" if stage.best_epoch is None else str(stage.best_epoch),
             "closed form" if stage.epochs is None else "stopped early" if stage.stopped_early else "ran to its end",
             stage.metric,
-            figure(best[0]) if best else "–",
+            number(best[0]) if best else "–",
         ]
 
 
