@@ -42,7 +42,7 @@ UNTRAINED: dict[str, Any] = {
 
 
 def make_runs(folder: Path, demo: Path, plugins: Plugins) -> dict[str, Path]:
-    """Name -> run folder, beside `data/demo`. Only the first is as `srl run` leaves it; "likes-7" is the same once more."""
+    """Name -> run folder, beside `data/demo`. Only the first has its page; "likes-7" is the same once more."""
     shutil.copytree(demo, folder / "data" / "demo")
     place = Workspace(folder / "data", folder / "runs", folder / "cache")
     found: dict[str, Path] = {}

@@ -14,7 +14,8 @@ from sasrec_llm.report.tables import title
 NEUTRAL = ("yes",)  # saying Yes more often is neither better nor worse
 HEADLINES: dict[Task, tuple[str, ...]] = {"like": ("auc", "uauc"), "next-item": ("ndcg", "hr")}
 POINTS = "logloss"
-BEYOND = ("coverage", "novelty", "serendipity")  # of lists as such; they may be any multiple of a floor's
+OF_PROBABILITIES = ("brier", "ece")  # say little that LogLoss does not
+OF_LISTS = ("coverage", "novelty", "serendipity")  # may be any multiple of a floor's
 
 
 def measure_of(name: str, plugins: Plugins) -> Measure:
@@ -35,6 +36,15 @@ def headlines(task: Task, measures: Iterable[str]) -> list[str]:
     names = list(measures)
     found = [next((name for name in names if name.partition("@")[0] == wanted), "") for wanted in HEADLINES[task]]
     return [name for name in found if name] or names[:1]
+
+
+def general(measures: Mapping[str, Measure]) -> list[str]:
+    """The metrics of figures over many of them: those of which one direction is better, none twice over."""
+    return [
+        name
+        for name, measure in measures.items()
+        if measure.better and " (" not in name and name not in OF_PROBABILITIES
+    ]
 
 
 def value_of(table: Table, system: str, metric: str) -> float | None:

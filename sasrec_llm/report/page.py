@@ -95,11 +95,11 @@ def _environment() -> Environment:
     return found
 
 
-def estimate(found: Figure) -> tuple[str, str]:
+def estimate(found: Figure) -> tuple[str, list[str]]:
     """The figure, and what is known of how sure it is."""
     around = f"[{number(found.low, 3)}, {number(found.high, 3)}]" if bounds(found) else ""
     seeds = f"±{number(found.sd, 3)}" if found.sd is not None else ""
-    return number(found.value), " ".join(text for text in (around, seeds) if text)
+    return number(found.value), [text for text in (around, seeds) if text]
 
 
 def sides(rows: Sequence[Sequence[str]]) -> list[str]:

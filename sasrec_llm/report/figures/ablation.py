@@ -6,7 +6,7 @@ import numpy as np
 
 from sasrec_llm.report.figures.canvas import INK, MUTED, Drawing, canvas, drawing, legend_below
 from sasrec_llm.report.figures.systems import look_of, ranked, spoken
-from sasrec_llm.report.measures import BEYOND, gain, headlines, value_of
+from sasrec_llm.report.measures import OF_LISTS, gain, general, headlines, value_of
 from sasrec_llm.report.records import Contents
 
 MOST = 8
@@ -23,10 +23,8 @@ def ablation(contents: Contents) -> Drawing | None:
     names = ranked(table, names, lead)[:MOST]
     metrics = [
         name
-        for name, measure in contents.measures.items()
-        if " (" not in name
-        and name.partition("@")[0] not in BEYOND
-        and gain(measure, 1.0, value_of(table, reference, name)) is not None
+        for name in general(contents.measures)
+        if name.partition("@")[0] not in OF_LISTS and value_of(table, reference, name)  # not of nothing
     ][:METRICS]
     if reference not in table.systems or not names or not metrics:
         return None

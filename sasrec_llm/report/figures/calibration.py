@@ -23,7 +23,13 @@ def calibration(contents: Contents) -> Drawing | None:
         for name, found in contents.reliability.items():
             axes.plot(found.said, found.happened, label=labelled(name, contents), **look_of(name, contents))
         for name, found in contents.calibrated.items():
-            style = look_of(name, contents) | {"linestyle": ":", "markerfacecolor": PAGE, "markeredgecolor": None}
+            style = look_of(name, contents) | {
+                "linestyle": ":",
+                "linewidth": 1.6,
+                "markersize": 4.5,
+                "markerfacecolor": PAGE,
+            }
+            style["markeredgecolor"] = style["color"]
             axes.plot(found.said, found.happened, label=f"{name}, calibrated on validation", **style)
         legend_below(page, axes)
         rows, gaps = [], []

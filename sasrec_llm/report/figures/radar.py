@@ -6,7 +6,7 @@ import numpy as np
 
 from sasrec_llm.report.figures.canvas import INK, LINE, MUTED, Drawing, canvas, drawing, legend_below
 from sasrec_llm.report.figures.systems import labelled, look_of, ranked, spoken
-from sasrec_llm.report.measures import first_best, headlines, value_of
+from sasrec_llm.report.measures import first_best, general, headlines, value_of
 from sasrec_llm.report.records import Contents
 from sasrec_llm.report.tables import number
 
@@ -21,11 +21,10 @@ def radar(contents: Contents) -> Drawing | None:
     floor = first_best(table, contents.measures[lead], contents.of("floor"))
     own = ranked(table, contents.of("system"), lead) + ranked(table, contents.of("ablation", "stage"), lead)
     names = [name for name in [*own[: MOST - 1], floor] if name]
-    metrics = [
-        name
-        for name, measure in contents.measures.items()
-        if measure.better and " (" not in name and all(value_of(table, system, name) is not None for system in names)
-    ][:SPOKES]
+    known = [
+        name for name in general(contents.measures) if all(value_of(table, who, name) is not None for who in names)
+    ]
+    metrics = known[:SPOKES]
     if len(metrics) < 3 or len(names) < 2:
         return None
     values = np.array(
