@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,9 +19,11 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.report.tables import plain
-from sasrec_llm.runs import LogWriter, Run, Workspace, open_run, write_manifest
+from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, open_run, write_manifest
 from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, restore
 from sasrec_llm.train.stages import Chain
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,18 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
         answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
         outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
         keep(outcome, recipe, chain, answers)
+        draw_page(found, data, workspace, plugins)
     return outcome
+
+
+def draw_page(found: Run, data: Interactions, workspace: Workspace, plugins: Plugins) -> None:
+    """The page is for looking at: if it cannot be drawn, the figures stand all the same."""
+    from sasrec_llm.report.write import write_report  # and matplotlib, which nothing else needs
+
+    try:
+        write_report(found.folder, found.folder / PAGE, datasets=workspace.data, plugins=plugins, data=data)
+    except Exception as error:
+        log.warning("%s is not written: %s: %s", found.folder / PAGE, type(error).__name__, error)
 
 
 def about(data: Interactions) -> dict[str, str]:

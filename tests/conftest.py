@@ -10,6 +10,7 @@ from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.plugins import Plugins
+from tests.report_runs import make_pages, make_runs
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("SRL_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -68,3 +69,22 @@ def few_folder(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> P
 @pytest.fixture(scope="session")
 def demo(demo_folder: Path) -> Interactions:
     return load_interactions(demo_folder, "temporal")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of a test draw fewer users and no page: both take longer than all the rest. tests/test_report.py has pages."""
+    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 50)
+    monkeypatch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path, builtins: Plugins) -> dict[str, Path]:
+    """Finished runs, by name; nothing may write into them."""
+    return make_runs(tmp_path_factory.mktemp("reported"), demo_folder, builtins)
+
+
+@pytest.fixture(scope="session")
+def pages(reported: dict[str, Path], builtins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pages about them: of one, of one that asks what comes next, of several."""
+    return make_pages(reported, tmp_path_factory.mktemp("pages"), builtins)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-HEAVY = ("torch", "transformers", "peft", "duckdb", "sklearn", "numpy", "optuna")
+HEAVY = ("torch", "transformers", "peft", "duckdb", "sklearn", "numpy", "matplotlib", "optuna")
 CODE = """
 import sys, json
 sys.argv = ["srl", *{arguments!r}]
@@ -33,6 +33,7 @@ sys.stderr.write("\\n" + json.dumps([code, [name for name in {heavy!r} if name i
         ["components", "encoders", "--json"],
         ["recipes", "list"],
         ["recipes", "schema"],
+        ["report", "--help"],
         ["recipes", "validate", str(ROOT / "recipes" / "dual_stage.toml")],
         ["data", "prepare", "ml-1n"],
         ["tune", str(ROOT / "recipes" / "sasrec.toml")],
