@@ -137,9 +137,10 @@ def grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def mean_cost(costs: Sequence[Cost]) -> Cost:
+    speeds = [cost.pairs_per_second for cost in costs if cost.pairs_per_second]
     return Cost(
-        pairs_per_second=fmean(cost.pairs_per_second for cost in costs),
-        peak_memory_mb=max(cost.peak_memory_mb for cost in costs),
+        pairs_per_second=fmean(speeds) if speeds else None,
+        peak_memory_mb=max((cost.peak_memory_mb for cost in costs if cost.peak_memory_mb), default=None),
         seconds=fmean(cost.seconds for cost in costs),
         trained_parameters=costs[0].trained_parameters,
     )

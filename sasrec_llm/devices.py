@@ -26,14 +26,14 @@ class Device:
         with torch.autocast(self.name, dtype=torch.bfloat16, enabled=self.half):
             yield
 
-    def peak_memory_mb(self) -> float:
+    def peak_memory_mb(self) -> float | None:
         """The most that was held at a time so far: on the GPU, or resident by this process."""
         if self.name == "cuda":
             return torch.cuda.max_memory_allocated() / 2**20
         try:
             import resource
         except ImportError:  # Windows
-            return float("nan")
+            return None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
         return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

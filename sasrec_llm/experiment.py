@@ -125,10 +125,10 @@ def costs(recipe: Recipe, stages: Mapping[str, Any], asked: Mapping[str, Cost]) 
     parts: dict[str, int] = {}
     for number, (name, facts) in enumerate(stages.items(), start=1):
         seconds += facts["total_seconds"]
-        peak = max(peak, facts["peak_memory_mb"])
+        peak = max(peak, facts.get("peak_memory_mb") or 0.0)  # stages of an older srl do not say
         parts |= facts["trained_parameters"]
         system = recipe.head.name if number == len(stages) else f"after {name}: {facts['objective']}"
-        found[system] = Cost(facts["pairs_per_second"], peak, seconds, sum(parts.values()))
+        found[system] = Cost(facts.get("pairs_per_second"), peak or None, seconds, sum(parts.values()))
     return found
 
 

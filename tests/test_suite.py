@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from sasrec_llm.cli.app import app
-from sasrec_llm.comparison import compare, grouped
+from sasrec_llm.comparison import compare, grouped, mean_cost
 from sasrec_llm.errors import RecipeError, RunError, UsageError
-from sasrec_llm.experiment import run
+from sasrec_llm.evaluate.examiner import Cost
+from sasrec_llm.experiment import costs, run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
@@ -148,6 +149,14 @@ def test_the_command_prints_figures_and_differences(
     found = json.loads(capsys.readouterr().out)
     assert found["reference"] == "bias"
     assert found["test"][0]["differences"]["small-mf"]["auc"]["p"] > 0
+
+
+def test_a_stage_of_an_older_srl_has_unknown_costs(builtins: Plugins) -> None:
+    recipe = check_recipe(MF, "test", builtins)
+    facts = {"objective": "like", "total_seconds": 2.0, "trained_parameters": {"encoder": 7}}
+    (cost,) = costs(recipe, {"encoder": facts}, {}).values()
+    assert cost == Cost(None, None, 2.0, 7)
+    assert mean_cost([cost, Cost(10.0, 5.0, 4.0, 7)]) == Cost(10.0, 5.0, 3.0, 7)
 
 
 SUITES = Path(__file__).parent.parent / "recipes" / "suites"

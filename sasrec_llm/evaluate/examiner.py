@@ -18,8 +18,8 @@ EVALUATED = ("valid", "test")
 class Cost:
     """What a system took."""
 
-    pairs_per_second: float  # (user, item) pairs scored, encoding included
-    peak_memory_mb: float  # of the process, or of the GPU, up to then
+    pairs_per_second: float | None  # (user, item) pairs scored, encoding included
+    peak_memory_mb: float | None  # of the process, or of the GPU, up to then
     seconds: float = 0.0  # of training, its validation included
     trained_parameters: int = 0
 
