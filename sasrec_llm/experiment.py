@@ -48,12 +48,13 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
     return outcome
 
 
-def about(data: Interactions) -> dict[str, str]:
+def about(data: Interactions) -> dict[str, int | str]:
     return {
         "name": data.name,
         "protocol": data.protocol,
         "task": data.task,
         "history": data.history_rule,
+        **data.options,
         "sha256": data.sha256,
     }
 

@@ -33,7 +33,8 @@ def run(
     from sasrec_llm.runs import Workspace
 
     use = " → ".join(choice.use for section, choice in checked.choices.items() if section != "strategy")
-    what = [checked.head.name, f"{checked.data.use} ({checked.data.protocol})", use, checked.strategy.use]
+    split = ", ".join([checked.data.protocol, *(f"{key} {value}" for key, value in checked.data.options.items())])
+    what = [checked.head.name, f"{checked.data.use} ({split})", use, checked.strategy.use]
     say(" · ".join(part for part in what if part))
     with Watcher() as watcher:
         known.add(watcher, "progress")
