@@ -59,11 +59,14 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> 
 
 @pytest.fixture(scope="session")
 def tied_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """600 rows of 40 users over three years, many of the same second."""
+    """600 rows of 40 users over three years, many of the same second; users with one, two and three rows, the last of
+    them of an item that nobody else has."""
     chance = np.random.default_rng(3)
     columns = [chance.integers(1, high + 1, 600).tolist() for high in (40, 30, 5, 36)]
     rows = [(user, item, rating, int(month * MONTH)) for user, item, rating, month in zip(*columns, strict=True)]
-    return prepared(tmp_path_factory.mktemp("prepared") / "tied", rows)
+    few = [(41, 1, 5, 0), (42, 2, 5, 0), (42, 3, 5, 9), (43, 1, 5, 0), (43, 2, 5, int(37 * MONTH))]
+    few.append((43, 31, 5, int(38 * MONTH)))
+    return prepared(tmp_path_factory.mktemp("prepared") / "tied", [*rows, *few])
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.devices import Device
 from sasrec_llm.encoders.floors import BiasRegression, ItemMean
+from sasrec_llm.encoders.next_item import NextItemLoss
+from sasrec_llm.encoders.settings import NextItemSettings
 from sasrec_llm.evaluate.ranking import NextItemTask
 from sasrec_llm.evaluate.scoring import LikeTask
 from sasrec_llm.interfaces import Histories, Metric
@@ -53,6 +56,18 @@ def test_a_rank_is_among_all_items(sequences: Interactions, builtins: Plugins) -
     assert task.figures(answers, rows) == pytest.approx(
         {"hr@10": 0.0, "hr@20": 1.0, "mrr@20": 1 / 11, "ndcg@20": 1 / np.log2(12)}
     )
+
+
+@pytest.mark.parametrize("loss", ["sampled-softmax", "gbce"])
+def test_the_right_item_is_never_among_the_wrong_ones(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negatives drawn without looking teach a model that the right item is wrong: the more popular, the more often."""
+    chance = torch.Generator().manual_seed(0)
+    states, table = torch.randn(3, 4, generator=chance), torch.randn(10, 4, generator=chance)
+    targets = torch.full((3,), 7)
+    monkeypatch.setattr(torch, "multinomial", lambda *_, **__: targets - 1)  # the right item is all that is drawn
+    of = NextItemLoss(settings=NextItemSettings(loss=loss, negatives=3, calibration=0), n_items=9, popularity=None)
+    alone = 0.0 if loss == "sampled-softmax" else float(F.softplus(-(states @ table[7])).mean()) / (1 + 3)
+    assert float(of(states, table, targets)) == pytest.approx(alone, abs=1e-6)
 
 
 def test_users_with_one_class_are_no_users_of_uauc(tmp_path: Path, builtins: Plugins) -> None:
