@@ -40,7 +40,7 @@ def test_every_user_is_in_the_test_of_one_fold(folds: int, tied_folder: Path) ->
 def test_the_same_rows_for_any_order_of_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough rows for several threads, and so few users and seconds that ties are everywhere."""
     chance = np.random.default_rng(5)
-    columns = [chance.integers(1, high + 1, 150_000) for high in (500, 300, 5, 36 * 40)]
+    columns = [chance.integers(1, high + 1, 130_000) for high in (500, 300, 5, 36 * 40)]
     rows = [(u, i, r, int(m * MONTH / 40)) for u, i, r, m in zip(*map(np.ndarray.tolist, columns), strict=True)]
     folders = [prepared(tmp_path / name, rows, threads=threads) for name, threads in (("one", 1), ("four", 4))]
     for name in ("interactions", "items", "users"):
