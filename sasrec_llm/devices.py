@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,17 @@ class Device:
     def precision(self) -> Iterator[None]:
         with torch.autocast(self.name, dtype=torch.bfloat16, enabled=self.half):
             yield
+
+    def peak_memory_mb(self) -> float:
+        """The most that was held at a time so far: on the GPU, or resident by this process."""
+        if self.name == "cuda":
+            return torch.cuda.max_memory_allocated() / 2**20
+        try:
+            import resource
+        except ImportError:  # Windows
+            return float("nan")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
+        return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def choose_device(head: Head) -> Device:

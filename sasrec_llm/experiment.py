@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.durable import read_json, write_json, write_text
-from sasrec_llm.evaluate.results import Answers, Table, Task, measure, save_predictions
+from sasrec_llm.evaluate.examiner import EVALUATED, Cost
+from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
+from sasrec_llm.evaluate.results import Table, measure
 from sasrec_llm.evaluate.subsets import subset
+from sasrec_llm.evaluate.task import Answers, Task
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe_check import check_recipe
@@ -17,7 +22,7 @@ from sasrec_llm.report.tables import plain
 from sasrec_llm.runs import LogWriter, Run, Workspace, open_run, write_manifest
 from sasrec_llm.strategies.assemble import make
 from sasrec_llm.systems import build, final_objective, make_chain, open_data, restore
-from sasrec_llm.train.stages import EVALUATED, Chain
+from sasrec_llm.train.stages import Chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,10 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
         finally:
             plugins.remove("log")
         answers |= floors(recipe, system.context, chain, plugins)
-        outcome = Outcome(found, recipe.head.name, tables(recipe, chain.task, answers))
-        keep(outcome, recipe, chain.task, answers)
+        task = chain.examiner.task
+        answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
+        outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
+        keep(outcome, recipe, chain, answers)
     return outcome
 
 
@@ -65,10 +72,12 @@ def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: 
     chain = restore(found, recipe, open_data(recipe, workspace, plugins), workspace, plugins)
     rows = chain.data.of("test")
     rows = rows[sum(subset(name, chain.data, rows) for name in subsets) > 0]
+    name, task = recipe.head.name, chain.examiner.task
     recommender = chain.strategy.recommender(final_objective(recipe, plugins))
-    answers = chain.answer(recommender, rows, recipe.head.name)
-    found_tables = measure({recipe.head.name: answers}, chain.task, rows, subsets)
-    return Outcome(found, recipe.head.name, {"test": found_tables})
+    answers = chain.examiner.answer(recommender, rows, name, chain.strategy.history_length)
+    valid = load_predictions(found.folder / "predictions.parquet", task)[name]["valid"]
+    answers = task.calibrated(answers, on=valid, rows=chain.data.of("valid"))
+    return Outcome(found, name, {"test": measure({name: [answers]}, task, rows, subsets)})
 
 
 def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
@@ -85,29 +94,52 @@ def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, di
 
 def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
     """Closed-form encoders on the same rows; seconds, and always in the table."""
-    found = {}
+    found, examiner = {}, chain.examiner
     own = recipe.choices["encoder"].use if recipe.strategy.use == "encoder-only" else ""
     for name in recipe.floors:
         if name != own:
             encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
+            started = time.monotonic()
             encoder.fit(chain.training.rows())
-            encoder.to(chain.device.name)
-            found[name] = chain.answers(encoder, name, encoder.history_length)
+            seconds = time.monotonic() - started
+            encoder.to(examiner.device.name)
+            found[name] = examiner.answers(encoder, name, encoder.history_length)
+            examiner.costs[name] = replace(examiner.costs[name], seconds=seconds)
+    return found
+
+
+def calibrated(task: Task, by_split: Mapping[str, Answers]) -> dict[str, Answers]:
+    """The answers to test with what validation says of their probabilities."""
+    valid, test = by_split["valid"], by_split["test"]
+    return {"valid": valid, "test": task.calibrated(test, on=valid, rows=task.data.of("valid"))}
+
+
+def costs(recipe: Recipe, stages: Mapping[str, Any], asked: Mapping[str, Cost]) -> dict[str, Cost]:
+    """Of each system in the tables; what a stage left took all stages up to it."""
+    found = {name: cost for name, cost in asked.items() if not name.startswith("stage ")}
+    seconds, peak = 0.0, 0.0
+    parts: dict[str, int] = {}
+    for number, (name, facts) in enumerate(stages.items(), start=1):
+        seconds += facts["total_seconds"]
+        peak = max(peak, facts["peak_memory_mb"])
+        parts |= facts["trained_parameters"]
+        system = recipe.head.name if number == len(stages) else f"after {name}: {facts['objective']}"
+        found[system] = Cost(facts["pairs_per_second"], peak, seconds, sum(parts.values()))
     return found
 
 
 def tables(recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> dict[str, list[Table]]:
     return {
         split: measure(
-            {name: by_split[split] for name, by_split in answers.items()}, task, task.data.of(split), recipe.subsets
+            {name: [by_split[split]] for name, by_split in answers.items()}, task, task.data.of(split), recipe.subsets
         )
         for split in EVALUATED
     }
 
 
-def keep(outcome: Outcome, recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> None:
+def keep(outcome: Outcome, recipe: Recipe, chain: Chain, answers: Mapping[str, Mapping[str, Answers]]) -> None:
     """predictions.parquet, report.txt, and metrics.json last: with it the run counts as finished."""
-    folder, data = outcome.run.folder, task.data
+    folder, task, data = outcome.run.folder, chain.examiner.task, chain.data
     draft = folder / ".tmp-predictions.parquet"
     save_predictions(draft, task, answers)
     draft.replace(folder / "predictions.parquet")
@@ -119,6 +151,7 @@ def keep(outcome: Outcome, recipe: Recipe, task: Task, answers: Mapping[str, Map
     write_json(
         folder / "metrics.json",
         {
+            "version": 2,
             "run": outcome.run.name,
             "system": outcome.system,
             "data": about(data),
@@ -129,5 +162,6 @@ def keep(outcome: Outcome, recipe: Recipe, task: Task, answers: Mapping[str, Map
             },
             **{split: [table.dump() for table in found] for split, found in outcome.tables.items()},
             "stages": stages,
+            "cost": {name: cost.dump() for name, cost in costs(recipe, stages, chain.examiner.costs).items()},
         },
     )

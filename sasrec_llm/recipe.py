@@ -10,17 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from sasrec_llm.components import Settings, Task
-from sasrec_llm.protocols import FOLDS, SUBSETS, TASKS, Protocol
+from sasrec_llm.protocols import DEFAULTS, FOLDS, METRIC, SUBSETS, TASKS, Protocol, Subset
 
 HistoryRule = Literal["collm", "strict"]
-Subset = Literal[
-    "all", "warm", "warm-3", "not-warm", "seen", "cold", "both-new",
-    "known-users", "new-users", "known-items", "new-items",
-]  # fmt: skip  # defined in evaluate/subsets.py
-LIKE_METRICS = ("auc", "uauc", "logloss", "accuracy", "precision", "recall", "f1", "yes")
-NEXT_METRICS = (
-    "hr@10", "ndcg@10", "mrr@10", "hr@20", "ndcg@20", "mrr@20", "coverage@20", "novelty@20", "serendipity@20",
-)  # fmt: skip
+Calibration = Literal["platt", "temperature"]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
 TEXT_FIELDS = ("title", "brand", "category", "description")  # what may be known of an item
 TEXT_FIELD = re.compile(r"\{(\w+)\}")
@@ -107,29 +101,18 @@ class Evaluate(Settings):
     metrics: list[str] | None = Field(None, min_length=1)
     floors: list[str] | None = Field(None, description="closed-form encoders scored beside the system")
     ablations: list[str] = Field([], description="ways to cripple the system, scored beside it: zero-slots")
+    calibration: Calibration = Field("platt", description="how probabilities are made honest, fitted on validation")
     batch_size: int = Field(512, ge=1)
-
-
-DEFAULTS: dict[Task, dict[str, list[str]]] = {
-    "like": {
-        "subsets": ["all", "warm", "cold"],
-        "metrics": list(LIKE_METRICS),
-        "floors": ["constant", "item-mean", "bias-regression"],
-    },
-    "next-item": {
-        "subsets": ["all", "known-items", "new-items"],
-        "metrics": list(NEXT_METRICS),
-        "floors": ["popularity", "popularity-7d", "popularity-30d", "markov"],
-    },
-}
-METRIC: dict[Task, str] = {"like": "auc", "next-item": "ndcg@10"}
 
 
 class Head(Settings):
     """The keys at the top of a recipe."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    seed: Seed = 42
+    seeds: list[Seed] | None = Field(
+        None, min_length=1, description="run once for each of them; figures are means, with their spread"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU that has it")
 

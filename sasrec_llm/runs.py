@@ -13,7 +13,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sasrec_llm.durable import digest, read_json, write_json, write_text
-from sasrec_llm.errors import LockedError, RunError
+from sasrec_llm.errors import LockedError
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo
 from sasrec_llm.plugins import Plugins
@@ -88,15 +87,28 @@ class Run:
 
 def open_run(runs: Path, recipe: Recipe, data_sha: str, given: str) -> Run:
     """The folder of this recipe on this data: the one there is, or a new one."""
-    key = digest([recipe.dump(), data_sha])[:6]
-    found = sorted(runs.glob(f"*-{recipe.head.name}-{key}"))
-    if found:
-        return Run(found[-1])
-    run = Run(runs / f"{datetime.now(UTC).date().isoformat()}-{recipe.head.name}-{key}")
+    run = Run(dated(runs, recipe.head.name, _key(recipe, data_sha)))
+    if run.folder.is_dir():
+        return run
     run.folder.mkdir(parents=True)
     write_text(run.folder / "recipe.toml", given)
     write_json(run.folder / "resolved.json", recipe.dump())
     return run
+
+
+def finished_run(runs: Path, recipe: Recipe, data_sha: str) -> Run | None:
+    run = Run(dated(runs, recipe.head.name, _key(recipe, data_sha)))
+    return run if (run.folder / "metrics.json").is_file() else None
+
+
+def dated(runs: Path, name: str, key: str) -> Path:
+    """The folder of that name and key there is, of whatever day, or that of today."""
+    found = sorted(runs.glob(f"*-{name}-{key}"))
+    return found[-1] if found else runs / f"{datetime.now(UTC).date().isoformat()}-{name}-{key}"
+
+
+def _key(recipe: Recipe, data_sha: str) -> str:
+    return digest([recipe.dump(), data_sha])[:6]
 
 
 def write_manifest(run: Run, data: Mapping[str, Any], device: str, plugins: Plugins) -> None:
@@ -126,29 +138,6 @@ def git_state() -> dict[str, Any] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
-
-
-def find_run(runs: Path, name: str | None, data_sha: str = "") -> Run:
-    """A finished run by folder, by its recipe's name, by a part of its own, or the latest; of those on some data only,
-    if its hash is given."""
-    finished = sorted(runs.glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
-    if data_sha:
-        finished = [path for path in finished if read_json(path)["data"]["sha256"] == data_sha]
-    if name is None:
-        if not finished:
-            raise RunError(f"there is no finished run in {runs}", hint="Run: srl run RECIPE")
-        return Run(finished[-1].parent)
-    if Path(name, "metrics.json").is_file():
-        return Run(Path(name))
-    recipe = re.compile(rf"[\d-]{{11}}{re.escape(name)}-\w{{6}}")  # date, recipe, hash
-    matching = [path.parent for path in finished if recipe.fullmatch(path.parent.name)]
-    matching = matching or [path.parent for path in finished if name in path.parent.name]
-    if len(matching) == 1:
-        return Run(matching[0])
-    listed = matching if matching else [path.parent for path in finished]
-    known = ", ".join(folder.name for folder in listed[-5:]) or "none"
-    what = "more than one run matches" if matching else "no finished run matches"
-    raise RunError(f"{what} {name!r}; finished runs{' on this data' if data_sha else ''} in {runs}: {known}")
 
 
 class LogWriter:

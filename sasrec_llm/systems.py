@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,14 @@ from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device, choose_device
 from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import DataError, RunError
-from sasrec_llm.evaluate.results import make_task
+from sasrec_llm.evaluate.examiner import Examiner
+from sasrec_llm.evaluate.task import Task, make_task
 from sasrec_llm.interfaces import Member, Metric, Strategy
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.runs import Run, Workspace, find_run
+from sasrec_llm.run_lookup import find_run
+from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.strategies.assemble import assemble
 from sasrec_llm.train.stages import Chain
 
@@ -75,7 +78,7 @@ def build(recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plu
         data=training,
         task=recipe.task,
         like_at=data.like_at,
-        member=lambda name: load_member(name, data, workspace, plugins),
+        member=lambda name: load_member(name, recipe.head.seed, data, workspace, plugins),
     )
     return System(assemble(recipe.choices, context, plugins), context, training, device)
 
@@ -84,22 +87,27 @@ def make_chain(
     recipe: Recipe, data: Interactions, system: System, found: Run, workspace: Workspace, plugins: Plugins
 ) -> Chain:
     names = dict.fromkeys([*recipe.metrics, *(recipe.metric(stage) for stage in recipe.stages.values())])
-    components = {name: plugins.get("metrics", name) for name in names}
+    task = task_for(recipe, data, plugins, list(names))
     return Chain(
         recipe=recipe,
         plugins=plugins,
         strategy=system.strategy,
-        task=make_task(
-            data,
-            {name: metric(component) for name, component in components.items()},
-            kept=max((component.at or 0 for component in components.values()), default=0),
-        ),
+        examiner=Examiner(task, system.device, recipe.evaluate.batch_size),
         training=system.training,
-        device=system.device,
         run=found.name,
         folder=found.folder / "stages",
         others=workspace.runs,
         truncate_log=found.truncate_log,
+    )
+
+
+def task_for(recipe: Recipe, data: Interactions, plugins: Plugins, metrics: Sequence[str]) -> Task:
+    components = {name: plugins.get("metrics", name) for name in metrics}
+    return make_task(
+        data,
+        {name: metric(component) for name, component in components.items()},
+        kept=max((component.at or 0 for component in components.values()), default=0),
+        calibration=recipe.evaluate.calibration,
     )
 
 
@@ -128,9 +136,9 @@ def restore(found: Run, recipe: Recipe, data: Interactions, workspace: Workspace
     return chain
 
 
-def load_member(name: str, data: Interactions, workspace: Workspace, plugins: Plugins) -> Member:
-    """A finished run as one voice of an ensemble or a late fusion on the same data."""
-    found = find_run(workspace.runs, name, data.sha256)
+def load_member(name: str, seed: int, data: Interactions, workspace: Workspace, plugins: Plugins) -> Member:
+    """A finished run as one voice of an ensemble or a late fusion on the same data; of several seeds, the one's own."""
+    found = find_run(workspace.runs, name, data.sha256, seed)
     recipe = check_recipe(found.resolved(), str(found.folder / "resolved.json"), plugins)
     chain = restore(found, recipe, data, workspace, plugins)
     return Member(

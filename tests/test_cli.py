@@ -79,7 +79,7 @@ def test_run_then_eval(srl: Any, prepared: Path) -> None:
     assert "more than 3 train rows" in done.out
     figures = json.loads(srl("eval", "small", "--split", "warm", "--json").out)
     assert figures["test"][0]["subset"] == "warm"
-    assert 0 < figures["test"][0]["systems"]["small"]["auc"] < 1
+    assert 0 < figures["test"][0]["systems"]["small"]["auc"]["value"] < 1
     assert json.loads(srl("run", "small.toml", "--json").out)["test"][0]["rows"] == 2001
 
 

@@ -17,9 +17,10 @@ from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.errors import DataError
 from sasrec_llm.evaluate import metrics
+from sasrec_llm.evaluate.statistics import value
 from sasrec_llm.evaluate.subsets import MEANING, subset
 from sasrec_llm.interfaces import Rows, Scored
-from sasrec_llm.recipe import Subset
+from sasrec_llm.protocols import Subset
 
 events = st.lists(
     st.tuples(st.integers(1, 4), st.integers(0, 6), st.integers(1, 9), st.integers(0, 1)), min_size=1, max_size=40
@@ -132,7 +133,7 @@ def test_in_the_demo_text_knows_new_items_and_the_sequence_knows_warm_ones(demo:
 
     def auc(name: str, values: NDArray[np.float64]) -> float:
         mask = subset(name, demo, test)
-        return metrics.auc(Scored(rows.users[test][mask], rows.labels[test][mask], values[mask]))
+        return value(metrics.auc(Scored(rows.users[test][mask], rows.labels[test][mask], values[mask])))
 
     assert subset("new-items", demo, test).sum() > 60
     assert auc("new-items", affinity) > 0.7

@@ -31,7 +31,9 @@ def test_the_quick_start_ends_with_a_table_and_a_run(workspace: Path) -> None:
     (run,) = (workspace / "runs").iterdir()
     assert str(run.relative_to(workspace)) in done.stdout.splitlines()[-1]
     metrics = json.loads((run / "metrics.json").read_text())
-    figures = metrics["test"][0]["systems"]
+    systems = metrics["test"][0]["systems"]
+    figures = {name: {key: found["value"] for key, found in own.items()} for name, own in systems.items()}
+    assert systems["quickstart"]["auc"]["low"] < figures["quickstart"]["auc"] < systems["quickstart"]["auc"]["high"]
     assert figures["after encoder: like"]["auc"] > figures["item-mean"]["auc"] > 0.65
     assert figures["quickstart"]["auc"] > figures["item-mean"]["auc"], "the whole beats the floor that knows no user"
     assert figures["after warmup: text"]["auc"] > 0.52, "words alone learn something"

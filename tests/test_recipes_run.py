@@ -62,7 +62,7 @@ def test_a_recipe_says_what_it_is_and_runs(
         }
         run(check_recipe(made, "test", builtins), "# test", place, builtins)
     outcome = run(check_recipe(table, str(path), builtins), text, place, builtins)
-    figures = outcome.tables["test"][0].systems[table["name"]]
+    figures = outcome.tables["test"][0].values(table["name"])
     assert any(value is not None for value in figures.values())
     assert len(outcome.tables["test"][0].systems) >= 3, "floors stand beside it"
     assert "@EXPECT@" not in text, "the figure that is to be expected"

@@ -52,7 +52,7 @@ def do(place: Workspace, name: str, data: dict[str, Any], **sections: Any) -> Ou
 
 
 def figure(outcome: Outcome, metric: str, split: str = "test", system: str = "") -> float:
-    value = outcome.tables[split][0].systems[system or outcome.system][metric]
+    value = outcome.tables[split][0].values(system or outcome.system)[metric]
     assert value is not None
     return value
 
@@ -113,7 +113,7 @@ def test_llm2sequential_recommends_items_that_train_does_not_have(place: Workspa
             "strategy": {"use": "llm2sequential", "neighbours": neighbours},
         }
         outcome = do(place, f"place-{neighbours}", LATER, **sections, stages={"encoder": fit})
-        subsets = {table.subset: table.systems[outcome.system] for table in outcome.tables["test"]}
+        subsets = {table.subset: table.values(outcome.system) for table in outcome.tables["test"]}
         found[neighbours] = subsets
     assert found[1]["new-items"]["hr@20"] > found[0]["new-items"]["hr@20"]
     assert found[1]["known-items"]["ndcg@20"] > 0.9 * found[0]["known-items"]["ndcg@20"]
@@ -306,7 +306,7 @@ def test_answers_in_ratings_are_learned_and_measured(place: Workspace) -> None:
     untuned = do(place, "unrated", LIKE, **(YES_NO | {"strategy": strategy}), evaluate=metrics)
     assert 0.5 < figure(outcome, "rmse") < figure(untuned, "rmse")
     assert 0 < figure(outcome, "macro-f1") <= 1
-    assert outcome.tables["test"][0].systems["item-mean"]["rmse"] is None, "a floor says nothing of ratings"
+    assert outcome.tables["test"][0].values("item-mean")["rmse"] is None, "a floor says nothing of ratings"
     again = evaluate(outcome.run, ["all"], place, KNOWN)
     assert again.tables["test"][0].systems["rated"] == outcome.tables["test"][0].systems["rated"]
 

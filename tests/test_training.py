@@ -22,7 +22,8 @@ from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Stage
 from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.runs import Workspace, find_run
+from sasrec_llm.run_lookup import find_run
+from sasrec_llm.runs import Workspace
 from sasrec_llm.train.order import Order
 from sasrec_llm.train.schedule import scale
 
@@ -132,7 +133,7 @@ def test_the_whole_chain_runs_is_skipped_and_is_scored_again(place: Workspace) -
     known.load()
     scored = evaluate(find_run(place.runs, None), ["all", "warm", "cold"], place, known)
     for mine, theirs in zip(scored.tables["test"], outcome.tables["test"], strict=True):
-        assert mine.systems["small"] == pytest.approx(theirs.systems["small"])
+        assert mine.values("small") == pytest.approx(theirs.values("small"))
         assert mine.rows == theirs.rows
 
 
@@ -221,7 +222,7 @@ def test_parts_of_any_run_can_be_loaded(place: Workspace) -> None:
     known = Plugins()
     known.load()
     (again,) = evaluate(outcome.run, ["all"], place, known).tables["test"]
-    assert again.systems["plugged"] == pytest.approx(outcome.tables["test"][0].systems["plugged"])
+    assert again.values("plugged") == pytest.approx(outcome.tables["test"][0].values("plugged"))
     wrong = json.loads(json.dumps(plugged))
     wrong["encoder"]["width"] = 32
     with pytest.raises(DamagedError, match=r"its component is .*'width': 16.* here it is .*'width': 32"):
@@ -303,7 +304,7 @@ def test_early_stopping_keeps_the_best_epoch(place: Workspace, demo: Interaction
     facts = read_json(outcome.run.folder / "stages" / "encoder" / "result" / "stage.json")
     assert facts["stopped_early"]
     assert facts["epochs"] == facts["best_epoch"] + 2
-    valid = outcome.tables["valid"][0].systems["alone"]["auc"]
+    valid = outcome.tables["valid"][0].values("alone")["auc"]
     assert valid == pytest.approx(facts["best"]), "what is scored is the best epoch, not the last"
 
 

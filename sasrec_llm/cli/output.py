@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from sasrec_llm.comparison import Comparison
+    from sasrec_llm.evaluate.results import Table
 
 prose = Console(stderr=True, highlight=False, soft_wrap=True)
 result = Console(highlight=False, soft_wrap=True)
@@ -23,7 +27,7 @@ def say(text: str) -> None:
     prose.print(Text(text))
 
 
-def print_rows(rows: list[list[str]], header: list[str] | None = None, right: bool = False) -> None:
+def print_rows(rows: list[list[str]], header: list[str] | None = None, right: bool = False, grey: bool = False) -> None:
     """Columns without lines, readable in a pipe too."""
     table = RichTable(
         box=None, show_header=header is not None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
@@ -38,11 +42,33 @@ def print_rows(rows: list[list[str]], header: list[str] | None = None, right: bo
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell) for cell in row), style="dim" if grey else None)
     if result.is_terminal:
         result.print(table)
     else:
         Console(file=sys.stdout, width=4096, highlight=False).print(table)
+
+
+def print_table(table: Table, split: str) -> None:
+    """One subset's main figures with their intervals; grey where it is too small to compare systems."""
+    from sasrec_llm.report.tables import heading, headline
+
+    print_text(heading(table, split))
+    header, rows = headline(table)
+    print_rows(rows, header, right=True, grey=table.small)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Each subset's figures, then what separates each system from the reference."""
+    from sasrec_llm.report.tables import gains
+
+    for table in comparison.tables:
+        print_text("")
+        print_table(table, "test")
+        if table.differences:
+            print_text(f"less {comparison.reference}, p by the paired bootstrap over users")
+            header, rows = gains(table)
+            print_rows(rows, header, right=True, grey=table.small)
 
 
 def print_text(text: str) -> None:

@@ -13,6 +13,7 @@ from sasrec_llm.cli.run import Json, Set
 from sasrec_llm.plugins import plugins
 from sasrec_llm.recipe_file import load_recipe
 from sasrec_llm.recipe_schema import schema
+from sasrec_llm.suite_file import is_suite, load_suite
 
 app = typer.Typer(no_args_is_help=True, help="List, check and print recipes.")
 File = Annotated[Path, typer.Argument(help="A recipe file")]
@@ -43,7 +44,11 @@ def summary(path: Path) -> str:
 
 @app.command()
 def validate(recipe: File, set_: Set = None) -> None:
-    """Report every problem of a recipe, with key path and suggestion. Loads no model and no data."""
+    """Report every problem of a recipe or a suite, with key path and suggestion. Loads no model and no data."""
+    if is_suite(recipe):
+        count = sum(map(len, load_suite(recipe, set_ or [], plugins()).recipes.values()))
+        say(f"{recipe} is fine: {count} runs")
+        return
     load_recipe(recipe, set_ or [], plugins())
     say(f"{recipe} is fine")
 
@@ -51,6 +56,10 @@ def validate(recipe: File, set_: Set = None) -> None:
 @app.command()
 def show(recipe: File, set_: Set = None) -> None:
     """Print the recipe as it would run: inherited, overridden, with every default."""
+    if is_suite(recipe):
+        recipes = load_suite(recipe, set_ or [], plugins()).recipes.values()
+        print_json([found.dump() for same in recipes for found in same])
+        return
     print_json(load_recipe(recipe, set_ or [], plugins()).dump())
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec_llm.cli.output import print_json, print_rows, print_text, say
-from sasrec_llm.plugins import plugins
+from sasrec_llm.cli.output import print_comparison, print_json, print_table, print_text, say
+from sasrec_llm.errors import RunError
+from sasrec_llm.plugins import Plugins, plugins
+from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_file import load_recipe
+from sasrec_llm.suite_file import Suite, is_suite, load_suite, repeated
+
+if TYPE_CHECKING:
+    from sasrec_llm.runs import Workspace
 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.align.epochs=3")
@@ -18,40 +24,80 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 
 
 def run(
-    recipe: Annotated[Path, typer.Argument(help="A recipe file, e.g. recipes/dual_stage_cpu.toml")],
+    recipe: Annotated[Path, typer.Argument(help="A recipe or a suite, e.g. recipes/dual_stage_cpu.toml")],
     set_: Set = None,
     json: Json = False,
 ) -> None:
     """Run a recipe's stages and score the result. Finished stages are skipped, an interrupted one continues.
 
+    A suite runs its recipes one after the other and compares them.
+
     Example: srl run recipes/dual_stage_cpu.toml --set seed=1
     """
     known = plugins()
+    if is_suite(recipe):
+        run_all(load_suite(recipe, set_ or [], known), known, json)
+        return
     checked = load_recipe(recipe, set_ or [], known)
-    from sasrec_llm.cli.progress import Watcher
+    if checked.head.seeds:
+        run_all(repeated(checked, given(recipe, set_ or [])), known, json)
+        return
+    announce(checked)
     from sasrec_llm.experiment import run as run_recipe
-    from sasrec_llm.runs import Workspace
 
-    use = " → ".join(choice.use for section, choice in checked.choices.items() if section != "strategy")
-    split = ", ".join([checked.data.protocol, *(f"{key} {value}" for key, value in checked.data.options.items())])
-    what = [checked.head.name, f"{checked.data.use} ({split})", use, checked.strategy.use]
-    say(" · ".join(part for part in what if part))
-    with Watcher() as watcher:
-        known.add(watcher, "progress")
-        try:
-            outcome = run_recipe(checked, given(recipe, set_ or []), Workspace.from_environment(), known)
-        finally:
-            known.remove("progress")
-    from sasrec_llm.report.tables import cells, heading
-
+    with Watched(known) as workspace:
+        outcome = run_recipe(checked, given(recipe, set_ or []), workspace, known)
     if json:
         print_json({"run": str(outcome.run.folder), "test": [table.dump() for table in outcome.tables["test"]]})
         return
     for table in outcome.tables["test"]:
-        print_text(f"\n{heading(table, 'test')}")
-        header, rows = cells(table)
-        print_rows(rows, header, right=True)
+        print_text("")
+        print_table(table, "test")
     print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt")
+
+
+def run_all(suite: Suite, known: Plugins, json: bool) -> None:
+    """Run what is not finished, print the comparison, and end in an error if a recipe failed."""
+    from sasrec_llm.suite import run_suite
+
+    count = sum(map(len, suite.recipes.values()))
+    say(f"{suite.name} · {count} runs")
+    with Watched(known) as workspace:
+        outcome = run_suite(suite, workspace, known, announce)
+    if json:
+        print_json({"folder": str(outcome.folder), **outcome.comparison.dump(), "failed": dict(outcome.failed)})
+    else:
+        print_comparison(outcome.comparison)
+        print_text(f"\n{outcome.folder} · comparison.json · report.txt")
+    if outcome.failed:
+        raise RunError("\n".join(f"{label} failed: {why}" for label, why in outcome.failed.items()))
+
+
+def announce(recipe: Recipe, finished: bool = False) -> None:
+    use = " → ".join(choice.use for section, choice in recipe.choices.items() if section != "strategy")
+    split = ", ".join([recipe.data.protocol, *(f"{key} {value}" for key, value in recipe.data.options.items())])
+    what = [recipe.head.name, f"{recipe.data.use} ({split})", use, recipe.strategy.use]
+    say(" · ".join(part for part in (*what, f"seed {recipe.head.seed}", "finished before" if finished else "") if part))
+
+
+class Watched:
+    """The workspace, while progress is shown."""
+
+    def __init__(self, known: Plugins) -> None:
+        from sasrec_llm.cli.progress import Watcher
+
+        self._known, self._watcher = known, Watcher()
+
+    def __enter__(self) -> Workspace:
+        from sasrec_llm.runs import Workspace
+
+        self._watcher.__enter__()
+        self._known.add(self._watcher, "progress")
+        return Workspace.from_environment()
+
+    def __exit__(self, *error: object) -> None:
+        self._known.remove("progress")
+        self._watcher.__exit__(*error)
 
 
 def given(recipe: Path, overrides: list[str]) -> str:

@@ -14,6 +14,8 @@ def metrics() -> Iterable[MetricComponent]:
         ("auc", "chance that a like scores above a dislike, over all rows"),
         ("uauc", "the same within each user, mean over users with both"),
         ("logloss", "mean of -log P(what happened)"),
+        ("brier", "mean of (p - label)²"),
+        ("ece", "calibration error: mean of |mean p - share of likes| over 15 bins of equal mass"),
         ("accuracy", "share of rows on the right side of 0.5"),
         ("precision", "share of likes among predicted likes"),
         ("recall", "share of likes that are predicted"),
@@ -26,7 +28,7 @@ def metrics() -> Iterable[MetricComponent]:
             name=name,
             summary=summary,
             measure=f"sasrec_llm.evaluate.metrics:{name.replace('-', '_')}",
-            larger_is_better=name not in ("logloss", "rmse"),
+            larger_is_better=name not in ("logloss", "brier", "ece", "rmse"),
         )
     for name, summary in (
         ("hr", "share of targets among the first {k}"),

@@ -18,7 +18,8 @@ from torch import Tensor
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
-from sasrec_llm.interfaces import Histories, Lister, Metric, Ranked, Ranker, Recommender
+from sasrec_llm.evaluate.statistics import statistic, value
+from sasrec_llm.interfaces import Histories, Lister, Metric, Ranked, Ranker, Recommender, Statistic
 from sasrec_llm.strategies.ranking import best, every_score, unseen
 
 KEPT = 20  # items of a recommendation that are kept, at least
@@ -66,11 +67,18 @@ class NextItemTask:
             ranks[part], top[part] = found[0].cpu().numpy(), found[1].cpu().numpy()
         return Ranking(ranks, top)
 
-    def figures(self, answers: Ranking, rows: Ints) -> dict[str, float]:
+    def calibrated(self, answers: Ranking, on: Ranking, rows: Ints) -> Ranking:
+        """A rank has no probability to be honest about."""
+        return answers
+
+    def statistics(self, answers: Ranking, rows: Ints) -> dict[str, Statistic]:
         ranked = Ranked(
             self.data.rows.users[rows], self.data.rows.items[rows], answers.ranks, answers.top, self._popularity
         )
-        return {name: measure(ranked) for name, measure in self.metrics.items()}
+        return {name: statistic(measure, ranked) for name, measure in self.metrics.items()}
+
+    def figures(self, answers: Ranking, rows: Ints) -> dict[str, float]:
+        return {name: value(found) for name, found in self.statistics(answers, rows).items()}
 
     def counts(self, rows: Ints) -> dict[str, int]:
         """Rows whose target the user had had before: it is no candidate, so they are misses for every system."""

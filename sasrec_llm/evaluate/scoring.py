@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,14 @@ from torch import Tensor
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
+from sasrec_llm.evaluate.calibration import calibrate
 from sasrec_llm.evaluate.metrics import uauc_users
-from sasrec_llm.interfaces import Metric, Rater, Recommender, Scored
+from sasrec_llm.evaluate.statistics import statistic, value
+from sasrec_llm.interfaces import Metric, Rater, Recommender, Scored, Statistic
+from sasrec_llm.recipe import Calibration
 
 Logits = NDArray[np.float64]
+OF_PROBABILITIES = ("logloss", "brier", "ece")  # metrics that calibration changes and order does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +31,20 @@ class Answers:
     logits: Logits
     expected: Logits | None = None
     said: Logits | None = None
+    calibrated: Logits | None = None  # logits
 
     def __getitem__(self, mask: NDArray[Any]) -> Answers:
-        return Answers(*(None if part is None else part[mask] for part in (self.logits, self.expected, self.said)))  # type: ignore[arg-type]
+        parts = (self.logits, self.expected, self.said, self.calibrated)
+        return Answers(*(None if part is None else part[mask] for part in parts))  # type: ignore[arg-type]
 
 
 class LikeTask:
     """Will the user like it?"""
 
-    def __init__(self, data: Interactions, metrics: Mapping[str, Metric]) -> None:
+    def __init__(self, data: Interactions, metrics: Mapping[str, Metric], calibration: Calibration = "platt") -> None:
         self.data = data
         self.metrics = metrics
+        self.calibration = calibration
 
     @torch.inference_mode()
     def answer(
@@ -62,12 +69,29 @@ class LikeTask:
             raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {len(rows):,} rows a score that is not finite")
         return Answers(logits, expected, said)
 
+    def calibrated(self, answers: Answers, on: Answers, rows: Ints) -> Answers:
+        """The answers with logits fitted to the labels of other rows and the answers to those."""
+        fitted = calibrate(self.calibration, answers.logits, on=on.logits, labels=self.data.rows.labels[rows])
+        return replace(answers, calibrated=fitted)
+
+    def statistics(self, answers: Answers, rows: Ints) -> dict[str, Statistic]:
+        scored = self._scored(answers, rows)
+        found = {name: statistic(measure, scored) for name, measure in self.metrics.items()}
+        if answers.calibrated is not None:
+            scored = replace(scored, probabilities=probability(answers.calibrated))
+            for name in OF_PROBABILITIES:
+                if name in self.metrics:
+                    found[f"{name} ({self.calibration})"] = statistic(self.metrics[name], scored)
+        return found
+
     def figures(self, answers: Answers, rows: Ints) -> dict[str, float]:
+        return {name: value(found) for name, found in self.statistics(answers, rows).items()}
+
+    def _scored(self, answers: Answers, rows: Ints) -> Scored:
         known = self.data.take(rows)
-        scored = Scored(
+        return Scored(
             known.users, known.labels, probability(answers.logits), known.ratings, answers.expected, answers.said
         )
-        return {name: measure(scored) for name, measure in self.metrics.items()}
 
     def counts(self, rows: Ints) -> dict[str, int]:
         users = self.data.rows.users[rows]
@@ -90,6 +114,7 @@ class LikeTask:
             "probability": probability(answers.logits),
             "expected": unknown if answers.expected is None else answers.expected,
             "said": unknown if answers.said is None else answers.said,
+            "calibrated": unknown if answers.calibrated is None else probability(answers.calibrated),
         }
 
     def from_columns(self, columns: Mapping[str, NDArray[Any]]) -> Answers:

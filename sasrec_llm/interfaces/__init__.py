@@ -5,7 +5,7 @@ D backbone width, L prompt length, K soft tokens. Item and user ids count from 1
 """
 
 from sasrec_llm.interfaces.backbones import Backbone, Reading, TextEmbedder, TextTokenizer, WritingBackbone
-from sasrec_llm.interfaces.batches import Examples, Histories, Ranked, Rows, Scored, Sequences, TrainingData
+from sasrec_llm.interfaces.batches import Examples, Histories, Rows, Sequences, TrainingData
 from sasrec_llm.interfaces.encoders import (
     Aligner,
     Encoder,
@@ -15,8 +15,9 @@ from sasrec_llm.interfaces.encoders import (
     StatefulEncoder,
     TableEncoder,
 )
+from sasrec_llm.interfaces.metrics import Metric, Ranked, Scored, Statistic
 from sasrec_llm.interfaces.recommenders import Lister, Member, Part, Ranker, Rater, Recommender
-from sasrec_llm.interfaces.strategies import Dependent, Metric, StageInfo, Strategy
+from sasrec_llm.interfaces.strategies import Dependent, StageInfo, Strategy
 
 __all__ = [
     "Aligner",
@@ -42,6 +43,7 @@ __all__ = [
     "Sequences",
     "StageInfo",
     "StatefulEncoder",
+    "Statistic",
     "Strategy",
     "TableEncoder",
     "TextEmbedder",

@@ -1,4 +1,4 @@
-"""What flows: histories, questions with their answers, sequences, columns of rows, answers with what was right."""
+"""What flows: histories, questions with their answers, sequences, columns of rows."""
 
 from __future__ import annotations
 
@@ -74,29 +74,6 @@ class Rows:
     labels: NDArray[np.int64]  # [rows], 1 = liked
     times: NDArray[np.int64]  # [rows], seconds
     ratings: NDArray[np.float32] | None = None  # [rows], where the data has them
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Rows with their answers and a model's probabilities; what a metric sees."""
-
-    users: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]  # of a like
-    ratings: NDArray[np.float32] | None = None  # where the data has them
-    expected: NDArray[np.float64] | None = None  # mean rating a model expects, if it answers in ratings
-    said: NDArray[np.float64] | None = None  # the rating it finds most likely
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """Where the item that came next stood among all items the user had not had, and what stood first."""
-
-    users: NDArray[np.int64]  # [rows]
-    targets: NDArray[np.int64]  # [rows]
-    ranks: NDArray[np.float64]  # [rows], 1 is best, ties by mid-rank
-    top: NDArray[np.int64]  # [rows, K] items, best first; 0 where there were fewer
-    popularity: NDArray[np.int64]  # [N + 1] likes in train
 
 
 class TrainingData(Protocol):

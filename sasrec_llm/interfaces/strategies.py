@@ -1,10 +1,10 @@
-"""Strategies, metrics, and what is told of a stage."""
+"""Strategies, and what is told of a stage."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sasrec_llm.interfaces.batches import Examples, Sequences, TrainingData
 from sasrec_llm.interfaces.recommenders import Part, Recommender
@@ -40,14 +40,6 @@ class Dependent(Protocol):
     """A strategy that is made of more than its recipe says, such as finished runs."""
 
     depends_on: str  # hash of it
-
-
-class Metric(Protocol):
-    """Of `Scored` for the task `like`, of `Ranked` for the task `next-item`."""
-
-    def __call__(self, answers: Any) -> float:
-        """nan where it is not defined, such as AUC of one class."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from sasrec_llm.components import Objective, StrategyComponent
-from sasrec_llm.data.interactions import Interactions, Ints
+from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.data.training import Batches, Training
-from sasrec_llm.devices import Device
 from sasrec_llm.durable import new_folder, verify, write_json
 from sasrec_llm.errors import DamagedError, RunError
-from sasrec_llm.evaluate.results import Answers, Task, load_predictions, save_predictions
+from sasrec_llm.evaluate.examiner import Examiner
+from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
+from sasrec_llm.evaluate.task import Answers
 from sasrec_llm.interfaces import Dependent, Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage
@@ -29,8 +30,6 @@ from sasrec_llm.train.finished import adopt, is_finished
 from sasrec_llm.train.identity import about_part, stage_identity
 from sasrec_llm.train.loop import Job, fit, order_of
 from sasrec_llm.train.parts import fingerprint, load_part, save_part
-
-EVALUATED = ("valid", "test")
 
 
 @dataclass(slots=True)
@@ -40,9 +39,8 @@ class Chain:
     recipe: Recipe
     plugins: Plugins
     strategy: Strategy
-    task: Task
+    examiner: Examiner
     training: Training
-    device: Device
     run: str  # name, for those who watch
     folder: Path  # of the run's stages
     others: Path  # where other runs are
@@ -65,22 +63,12 @@ class Chain:
                 raise RunError(f"stage {name} of {self.run} is not finished", hint="Run the recipe again: it continues")
             self._take(result, stage)
 
-    def answers(self, recommender: Recommender, who: str, history_length: int = 0) -> dict[str, Answers]:
-        return {split: self.answer(recommender, self.data.of(split), who, history_length) for split in EVALUATED}
-
-    def answer(self, recommender: Recommender, rows: Ints, who: str, history_length: int = 0) -> Answers:
-        return self.task.answer(
-            recommender,
-            rows,
-            history_length=history_length or self.strategy.history_length,
-            device=self.device,
-            batch_size=self.recipe.evaluate.batch_size,
-            who=who,
-        )
+    def answers(self, recommender: Recommender, who: str) -> dict[str, Answers]:
+        return self.examiner.answers(recommender, who, self.strategy.history_length)
 
     @property
     def data(self) -> Interactions:
-        return self.task.data
+        return self.examiner.task.data
 
     def objective(self, stage: Stage) -> Objective:
         strategy: StrategyComponent[Any, Any] = self.plugins.get("strategies", self.recipe.strategy.use)
@@ -90,7 +78,9 @@ class Chain:
         parts = self.strategy.parts()
         self._load(stage)
         depends_on = self.strategy.depends_on if isinstance(self.strategy, Dependent) else ""
-        identity = stage_identity(name, self.recipe, self.data, self.device, self.plugins, self._origin, depends_on)
+        identity = stage_identity(
+            name, self.recipe, self.data, self.examiner.device, self.plugins, self._origin, depends_on
+        )
         batches = self._batches(stage, parts)
         info = self._info(position, name, stage, parts, batches)
         result = self.folder / name / "result"
@@ -109,15 +99,18 @@ class Chain:
             with new_folder(result) as draft:
                 for part in stage.train:
                     save_part(draft / part, parts[part], self._about(part))
-                answers = self.answers(self.strategy.recommender(stage.objective), f"stage {name}")
-                save_predictions(draft / "predictions.parquet", self.task, {name: answers})
+                who = f"stage {name}"
+                answers = self.answers(self.strategy.recommender(stage.objective), who)
+                save_predictions(draft / "predictions.parquet", self.examiner.task, {name: answers})
                 about = {"stage": name, "objective": stage.objective, "trained_parameters": dict(info.train)}
+                cost = self.examiner.costs[who]
+                facts |= {"pairs_per_second": cost.pairs_per_second, "peak_memory_mb": cost.peak_memory_mb}
                 write_json(draft / "stage.json", {"identity": identity, **about, **facts})
             shutil.rmtree(self.folder / name / "best", ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
         self.plugins.event("srl_stage_finished", stage=info, checkpoint=result)
-        (found,) = load_predictions(result / "predictions.parquet", self.task).values()
+        (found,) = load_predictions(result / "predictions.parquet", self.examiner.task).values()
         return found
 
     def _batches(self, stage: Stage, parts: Mapping[str, Part]) -> Batches | None:
@@ -141,7 +134,7 @@ class Chain:
         recommender = self.strategy.recommender(stage.objective)
 
         def validate() -> Mapping[str, float]:
-            return self.task.figures(self.answer(recommender, valid, f"stage {info.name}"), valid)
+            return self.examiner.figures(recommender, valid, f"stage {info.name}", self.strategy.history_length)
 
         def save_best(draft: Path) -> None:
             for part in stage.train:
@@ -155,7 +148,7 @@ class Chain:
                 parts=parts,
                 loss=lambda batch: self.strategy.loss(stage.objective, batch),
                 batches=batches,
-                device=self.device,
+                device=self.examiner.device,
                 seed=self.recipe.head.seed,
                 folder=folder,
                 validate=validate,

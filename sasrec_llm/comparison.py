@@ -1,0 +1,153 @@
+"""Finished runs on the same rows, compared: figures, and differences from one of them, on the same draws of users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from sasrec_llm.durable import digest, read_json
+from sasrec_llm.errors import DamagedError, RunError, UsageError
+from sasrec_llm.evaluate.examiner import Cost
+from sasrec_llm.evaluate.predictions import load_predictions
+from sasrec_llm.evaluate.results import Table, measure
+from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.plugins import Plugins, suggestion
+from sasrec_llm.recipe import Recipe
+from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.runs import Run, Workspace
+from sasrec_llm.systems import open_data, task_for
+
+SAME = (
+    "name",
+    "protocol",
+    "task",
+    "folds",
+    "fold",
+    "asks",
+)  # what of their data must be the same for runs to be compared
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    name: str
+    data: Mapping[str, str]
+    reference: str
+    tables: Sequence[Table]  # of test
+    members: Mapping[str, Sequence[Run]]  # label -> a run for each seed
+    costs: Mapping[str, Cost]
+    floors: Sequence[str]
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "version": 2,
+            "name": self.name,
+            "data": dict(self.data),
+            "reference": self.reference,
+            "members": {label: [run.name for run in runs] for label, runs in self.members.items()},
+            "floors": list(self.floors),
+            "test": [table.dump() for table in self.tables],
+            "cost": {label: cost.dump() for label, cost in self.costs.items()},
+        }
+
+
+def compare(
+    members: Mapping[str, Sequence[Run]],
+    subsets: Sequence[str],
+    workspace: Workspace,
+    plugins: Plugins,
+    *,
+    name: str = "",
+    reference: str = "",
+    stages: bool = False,
+) -> Comparison:
+    """`stages`: also what each stage of a run left."""
+    runs = [run for found in members.values() for run in found]
+    first = refuse_other_rows(runs)
+    recipes = {run.name: check_recipe(run.resolved(), str(run.folder / "resolved.json"), plugins) for run in runs}
+    recipe = recipes[runs[0].name]
+    metrics = list(dict.fromkeys(metric for found in recipes.values() for metric in found.metrics))
+    task = task_for(recipe, open_data(recipe, workspace, plugins), plugins, metrics)
+    systems: dict[str, list[Answers]] = {}
+    costs: dict[str, list[Cost]] = {}
+    for label, found in members.items():
+        for run in found:
+            for shown, answers, cost in answers_of(run, recipes[run.name], label, task, stages):
+                systems.setdefault(shown, []).append(answers)
+                costs.setdefault(shown, []).append(cost)
+    floors = list(dict.fromkeys(floor for run in runs for floor in recipes[run.name].floors if floor in systems))
+    for floor in floors:  # the same in every run
+        del systems[floor][1:], costs[floor][1:]
+    systems = {key: systems[key] for key in [*(key for key in systems if key not in floors), *floors]}
+    reference = reference or next(iter(members))
+    if reference not in systems:
+        raise UsageError(f"there is no system {reference!r} here{suggestion(reference, list(systems))}")
+    tables = measure(systems, task, task.data.of("test"), subsets, reference)
+    return Comparison(
+        name, first["data"], reference, tables, members, {k: mean_cost(v) for k, v in costs.items()}, floors
+    )
+
+
+def answers_of(run: Run, recipe: Recipe, label: str, task: Task, stages: bool) -> list[tuple[str, Answers, Cost]]:
+    """What a run's systems answered to test, calibrated on validation: its own, crippled, its floors."""
+    costs = read_json(run.folder / "metrics.json")["cost"]
+    try:
+        every = load_predictions(run.folder / "predictions.parquet", task)
+    except DamagedError as error:
+        raise RunError(f"{run.name} was scored on other rows than the first of the runs: {error}") from error
+    found = []
+    for system, answers in every.items():
+        if system.startswith("after ") and not stages:
+            continue
+        shown = system  # a floor
+        if system.startswith("after "):
+            shown = f"{label} {system}"
+        elif system == recipe.head.name or system.startswith(f"{recipe.head.name} with "):
+            shown = label + system.removeprefix(recipe.head.name)
+        test = task.calibrated(answers["test"], on=answers["valid"], rows=task.data.of("valid"))
+        found.append((shown, test, Cost(**costs[system])))
+    return found
+
+
+def refuse_other_rows(runs: Sequence[Run]) -> dict[str, Any]:
+    """The figures of the first run, if the others were asked the same questions."""
+    every = [read_json(run.folder / "metrics.json") for run in runs]
+    for run, metrics in zip(runs, every, strict=True):
+        if metrics.get("version") != 2:
+            raise RunError(
+                f"{run.name} was made by an older srl, without what a comparison needs",
+                hint="Run its recipe again: what is trained is kept",
+            )
+        for key in SAME:
+            ours, theirs = every[0]["data"].get(key), metrics["data"].get(key)
+            if ours != theirs:
+                raise RunError(
+                    f"runs scored on different rows cannot be compared: {runs[0].name} has {key} {ours}, "
+                    f"{run.name} has {theirs}"
+                )
+    return every[0]  # type: ignore[no-any-return]
+
+
+def grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """By recipe name; runs of one name must differ by their seed alone, or each is called by its folder."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.resolved()["name"], []).append(run)
+    labelled: dict[str, list[Run]] = {}
+    for name, same in found.items():
+        alike = {digest({key: value for key, value in run.resolved().items() if key != "seed"}) for run in same}
+        if len(alike) == 1:
+            labelled[name] = same
+        else:
+            labelled |= {run.name: [run] for run in same}
+    return labelled
+
+
+def mean_cost(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        pairs_per_second=fmean(cost.pairs_per_second for cost in costs),
+        peak_memory_mb=max(cost.peak_memory_mb for cost in costs),
+        seconds=fmean(cost.seconds for cost in costs),
+        trained_parameters=costs[0].trained_parameters,
+    )

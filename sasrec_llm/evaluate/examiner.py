@@ -1,0 +1,57 @@
+"""Asks recommenders every row of a split, once each, and notes what that costs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sasrec_llm.data.interactions import Ints
+from sasrec_llm.devices import Device
+from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.interfaces import Recommender
+
+EVALUATED = ("valid", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a system took."""
+
+    pairs_per_second: float  # (user, item) pairs scored, encoding included
+    peak_memory_mb: float  # of the process, or of the GPU, up to then
+    seconds: float = 0.0  # of training, its validation included
+    trained_parameters: int = 0
+
+    def dump(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Examiner:
+    task: Task
+    device: Device
+    batch_size: int
+    costs: dict[str, Cost] = field(default_factory=dict)  # by who was asked
+
+    def answers(self, recommender: Recommender, who: str, history_length: int) -> dict[str, Answers]:
+        """split -> answers to all of its rows."""
+        started = time.monotonic()
+        rows = {split: self.task.data.of(split) for split in EVALUATED}
+        found = {split: self.answer(recommender, asked, who, history_length) for split, asked in rows.items()}
+        pairs = sum(map(len, rows.values())) * (1 if self.task.data.task == "like" else self.task.data.n_items)
+        self.costs[who] = Cost(pairs / max(time.monotonic() - started, 1e-9), self.device.peak_memory_mb())
+        return found
+
+    def figures(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> dict[str, float]:
+        return self.task.figures(self.answer(recommender, rows, who, history_length), rows)
+
+    def answer(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> Answers:
+        return self.task.answer(
+            recommender,
+            rows,
+            history_length=history_length,
+            device=self.device,
+            batch_size=self.batch_size,
+            who=who,
+        )

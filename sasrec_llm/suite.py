@@ -1,0 +1,61 @@
+"""Running a suite: every run that is not finished yet, then their comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sasrec_llm.comparison import Comparison, compare
+from sasrec_llm.durable import digest, write_json, write_text
+from sasrec_llm.errors import RunError, SrlError
+from sasrec_llm.experiment import run
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.recipe import Recipe
+from sasrec_llm.report.tables import compared
+from sasrec_llm.runs import Run, Workspace, dated, finished_run
+from sasrec_llm.suite_file import Suite
+from sasrec_llm.systems import open_data
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteOutcome:
+    folder: Path
+    comparison: Comparison
+    failed: Mapping[str, str]  # label -> why it is missing
+
+
+def run_suite(
+    suite: Suite, workspace: Workspace, plugins: Plugins, begin: Callable[[Recipe, bool], None]
+) -> SuiteOutcome:
+    """`begin(recipe, finished)` is told what comes next. A recipe that fails is named in the end and does not stop the
+    others; what is finished is not run again."""
+    members: dict[str, list[Run]] = {}
+    failed: dict[str, str] = {}
+    for label, recipes in suite.recipes.items():
+        try:
+            members[label] = [one(recipe, suite.given[label], workspace, plugins, begin) for recipe in recipes]
+        except SrlError as error:
+            failed[label] = str(error)
+    if not members:
+        raise RunError(f"no recipe of {suite.name} could be run: " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
+    reference = suite.reference if suite.reference not in failed else ""
+    comparison = compare(members, suite.subsets, workspace, plugins, name=suite.name, reference=reference)
+    key = digest([[recipe.dump() for recipe in found] for found in suite.recipes.values()])[:6]
+    folder = dated(workspace.runs, f"suite-{suite.name}", key)
+    keep(comparison, folder)
+    return SuiteOutcome(folder, comparison, failed)
+
+
+def one(
+    recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, begin: Callable[[Recipe, bool], None]
+) -> Run:
+    found = finished_run(workspace.runs, recipe, open_data(recipe, workspace, plugins).sha256)
+    begin(recipe, found is not None)
+    return found or run(recipe, given, workspace, plugins).run
+
+
+def keep(comparison: Comparison, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "report.txt", "\n\n".join(compared(table, comparison.reference) for table in comparison.tables))
+    write_json(folder / "comparison.json", comparison.dump())

@@ -1,0 +1,99 @@
+"""A suite: recipes on the same rows, run one after the other, that end in one comparison. A recipe with several seeds
+is a suite of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from sasrec_llm.components import Settings
+from sasrec_llm.errors import RecipeError
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.protocols import Subset
+from sasrec_llm.recipe import SECTIONS, Recipe, Seed
+from sasrec_llm.recipe_check import check_recipe, checked
+from sasrec_llm.recipe_file import apply, merge, read_toml
+from sasrec_llm.recipe_fit import Problems
+
+
+class SuiteSettings(Settings):
+    """The keys of a suite file."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    recipes: list[str] = Field(min_length=1, description="recipe files, from this file's folder, in the order they run")
+    seeds: list[Seed] | None = Field(None, min_length=1, description="every recipe with each of them")
+    common: dict[str, Any] = Field({}, description="what every recipe takes over; of parts, those that it has")
+    reference: str = Field("", description="system that the others are compared with; default: the first recipe's")
+    subsets: list[Subset] = Field(["all", "warm", "cold"], min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What is run: for each label a recipe for each seed."""
+
+    name: str
+    recipes: Mapping[str, Sequence[Recipe]]
+    given: Mapping[str, str]  # label -> the recipe file's text
+    subsets: Sequence[str]
+    reference: str = ""
+
+
+def is_suite(path: Path) -> bool:
+    return "recipes" in read_toml(path)
+
+
+def load_suite(path: Path, overrides: Sequence[str], plugins: Plugins) -> Suite:
+    """Every recipe checked; all problems of all of them at once."""
+    problems: Problems = []
+    table = read_toml(path)
+    settings = checked(SuiteSettings, table, "", problems)
+    if settings is None:
+        raise RecipeError(str(path), problems)
+    recipes: dict[str, list[Recipe]] = {}
+    given: dict[str, str] = {}
+    for name in settings.recipes:
+        file = path.parent / name
+        try:
+            recipe = check_recipe(apply(overlay(read_toml(file), settings.common), overrides), str(file), plugins)
+        except RecipeError as error:
+            problems += [(f"{name}: {key}", text) for key, text in error.problems]
+            continue
+        if recipe.head.name in recipes:
+            problems.append(("recipes", f"{name} has the name of another recipe here: {recipe.head.name}"))
+        seeds = settings.seeds or recipe.head.seeds or [recipe.head.seed]
+        recipes[recipe.head.name] = [with_seed(recipe, seed) for seed in seeds]
+        given[recipe.head.name] = file.read_text(encoding="utf-8")
+    problems += [("recipes", text) for text in different_questions(recipes)]
+    if problems:
+        raise RecipeError(str(path), problems)
+    return Suite(settings.name, recipes, given, settings.subsets, settings.reference)
+
+
+def repeated(recipe: Recipe, given: str) -> Suite:
+    """One recipe, once for each of its seeds."""
+    name = recipe.head.name
+    runs = [with_seed(recipe, seed) for seed in recipe.head.seeds or [recipe.head.seed]]
+    return Suite(name, {name: runs}, {name: given}, recipe.subsets, recipe.floors[-1] if recipe.floors else "")
+
+
+def with_seed(recipe: Recipe, seed: int) -> Recipe:
+    return replace(recipe, head=recipe.head.model_copy(update={"seed": seed, "seeds": None}))
+
+
+def overlay(table: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
+    return merge(table, {key: value for key, value in common.items() if key not in SECTIONS or key in table})
+
+
+def different_questions(recipes: Mapping[str, Sequence[Recipe]]) -> list[str]:
+    """A comparison is of systems that were asked the same."""
+    asked = {label: (found[0].data.use, found[0].data.protocol, found[0].task) for label, found in recipes.items()}
+    first = next(iter(asked.items()), None)
+    return [
+        f"{label} asks {' '.join(what)}, but {first[0]} asks {' '.join(first[1])}: they cannot be compared"
+        for label, what in asked.items()
+        if first and what != first[1]
+    ]
