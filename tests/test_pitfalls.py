@@ -71,8 +71,15 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     "caches on the class": ("pitfalls_runs::two_models_of_one_process_have_their_own_texts",),
     "cold test items are dropped": ("pitfalls_data::items_that_train_has_not_seen_are_asked_and_ranked",),
     "two Beauties": ("pitfalls_data::two_datasets_of_one_name_are_not_mixed",),
-    "26 rows as the cold set": ("interactions::subsets_partition_the_rows", "collm::rows_and_users_of_each_subset"),
-    "0.001 matters": ("pitfalls_scores::a_thousandth_is_noise",),
+    "26 rows as the cold set": (
+        "pitfalls_scores::a_set_of_26_rows_is_no_set",
+        "interactions::subsets_partition_the_rows",
+        "collm::rows_and_users_of_each_subset",
+    ),
+    "0.001 matters": (
+        "pitfalls_scores::a_thousandth_is_shown_as_noise",
+        "pitfalls_scores::the_noise_of_the_benchmark_is_a_hundredth",
+    ),
 }
 
 

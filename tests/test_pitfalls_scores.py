@@ -16,7 +16,9 @@ from sasrec_llm.encoders.floors import BiasRegression, ItemMean
 from sasrec_llm.encoders.next_item import NextItemLoss
 from sasrec_llm.encoders.settings import NextItemSettings
 from sasrec_llm.evaluate.ranking import NextItemTask
-from sasrec_llm.evaluate.scoring import LikeTask
+from sasrec_llm.evaluate.results import measure
+from sasrec_llm.evaluate.scoring import Answers, LikeTask
+from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.interfaces import Histories, Metric
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.strategies.asking.yes_no import YesNo
@@ -140,27 +142,49 @@ def test_half_precision_is_measured(sequences: Interactions, demo: Interactions,
         assert all(np.isfinite(value) for value in task.figures(half, rows).values())
 
 
-def test_a_thousandth_is_noise(collm_folder: Path, builtins: Plugins) -> None:
-    """Papers call .001 of AUC meaningful. The same model on other 320 users of the same kind: ± .011, and ± .008 for
-    the difference of two models."""
+def test_a_thousandth_is_shown_as_noise(demo: Interactions, builtins: Plugins) -> None:
+    """Papers call .001 of AUC meaningful. A figure has its interval, and so has a difference."""
+    task = LikeTask(demo, metrics(builtins, "auc"))
+    rows = demo.of("test")
+    chance = np.random.default_rng(0)
+    logits = demo.rows.labels[rows] + chance.normal(size=len(rows))
+    nearly = logits + 0.1 * chance.normal(size=len(rows))
+    systems = {"one": [Answers(logits)], "nearly the same": [Answers(nearly)]}
+    (table,) = measure(systems, task, rows, ["all"], "one")
+    figure, gain = table.systems["one"]["auc"], table.differences["nearly the same"]["auc"]
+    assert figure.low < figure.value - 0.01 < figure.value + 0.01 < figure.high
+    assert 0 < abs(gain.value) < 0.002
+    assert gain.low < 0 < gain.high
+    assert gain.p > 0.05
+
+
+def test_the_noise_of_the_benchmark_is_a_hundredth(collm_folder: Path, builtins: Plugins) -> None:
+    """The same model asked about other 320 users of CoLLM's kind: AUC .714 to .757, the gain over a floor .03 wide."""
     data = load_interactions(collm_folder, "collm")
     test = data.of("test")
     task = LikeTask(data, metrics(builtins, "auc"))
-    models = [
-        BiasRegression(n_users=data.n_users, n_items=data.n_items, inverse_l2=1.0),
-        ItemMean(n_users=data.n_users, n_items=data.n_items, prior_rows=5.0),
-    ]
-    answers = []
-    for model in models:
+    models = {
+        "regression": BiasRegression(n_users=data.n_users, n_items=data.n_items, inverse_l2=1.0),
+        "mean": ItemMean(n_users=data.n_users, n_items=data.n_items, prior_rows=5.0),
+    }
+    systems = {}
+    for name, model in models.items():
         model.fit(data.take(data.of("train")))
-        answers.append(task.answer(model, test, history_length=1, device=CPU, batch_size=4096, who="floor"))
-    users, of_user = np.unique(data.rows.users[test], return_inverse=True)
-    mine = [np.flatnonzero(of_user == user) for user in range(len(users))]
-    chance = np.random.default_rng(0)
-    found = []
-    for _ in range(200):
-        drawn = np.concatenate([mine[user] for user in chance.integers(0, len(users), len(users))])
-        found.append([task.figures(answer[drawn], test[drawn])["auc"] for answer in answers])
-    values = np.array(found)
-    assert values[:, 0].std() == pytest.approx(0.0108, abs=0.002)
-    assert (values[:, 0] - values[:, 1]).std() == pytest.approx(0.0084, abs=0.002)
+        systems[name] = [task.answer(model, test, history_length=1, device=CPU, batch_size=4096, who=name)]
+    (table,) = measure(systems, task, test, ["all"], "mean")
+    figure, gain = table.systems["regression"]["auc"], table.differences["regression"]["auc"]
+    assert (figure.low, figure.high) == pytest.approx((0.714, 0.757), abs=0.004)
+    assert (gain.low, gain.high) == pytest.approx((0.012, 0.044), abs=0.004)
+
+
+def test_a_set_of_26_rows_is_no_set(demo: Interactions, builtins: Plugins) -> None:
+    """RecLLM's figures for cold starts are of 26 rows where user and item are both new for its baselines, and of 3,178
+    rows for its own system."""
+    task = LikeTask(demo, metrics(builtins, "auc"))
+    rows = demo.of("test")
+    both, cold = (rows[subset(name, demo, rows)] for name in ("both-new", "cold"))
+    assert set(both) < set(cold)
+    for few, rows in ((True, both[:26]), (False, cold)):
+        (table,) = measure({"one": [Answers(np.zeros(len(rows)))]}, task, rows, ["cold"])
+        assert (table.rows, table.users) == (len(rows), len(np.unique(demo.rows.users[rows])))
+        assert table.small == few

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sasrec_llm.comparison import compare
 from sasrec_llm.data import interactions
 from sasrec_llm.data.database import connect
 from sasrec_llm.data.interactions import load_interactions
 from sasrec_llm.durable import read_json
-from sasrec_llm.errors import RecipeError
+from sasrec_llm.errors import RecipeError, RunError
 from sasrec_llm.experiment import evaluate, run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
@@ -112,7 +113,9 @@ def test_asking_each_or_the_first_is_other_data_of_the_same_catalogue(tied_folde
 
 
 @pytest.mark.parametrize(("task", "encoder"), [("like", "item-mean"), ("next-item", "popularity")])
-def test_a_fold_is_run_and_says_which_it_is(task: str, encoder: str, tied_folder: Path, builtins: Plugins) -> None:
+def test_a_fold_is_run_says_which_it_is_and_is_compared_with_no_other(
+    task: str, encoder: str, tied_folder: Path, builtins: Plugins
+) -> None:
     shutil.copytree(tied_folder, "data/tied")
     data = {"use": "tied", "protocol": "k-fold", "task": task, "fold": 3, "folds": 4}
     fit = {"fit": {"objective": "fit", "train": ["encoder"]}}
@@ -126,3 +129,7 @@ def test_a_fold_is_run_and_says_which_it_is(task: str, encoder: str, tied_folder
     assert (table.rows == table.users) == (task == "next-item")
     again = evaluate(outcome.run, ["new-users"], Workspace.from_environment(), builtins)
     assert again.tables["test"][0].systems["fold"] == table.systems["fold"], "every user of a fold is new"
+    other = check_recipe({"name": "other", "data": {**data, "fold": 2}, **sections}, "x.toml", builtins)
+    members = {"one": [outcome.run], "two": [run(other, "", Workspace.from_environment(), builtins).run]}
+    with pytest.raises(RunError, match=r"has fold 3, .* has 2"):
+        compare(members, ["all"], Workspace.from_environment(), builtins)
