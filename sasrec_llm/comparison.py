@@ -19,14 +19,8 @@ from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.systems import open_data, task_for
 
-SAME = (
-    "name",
-    "protocol",
-    "task",
-    "folds",
-    "fold",
-    "asks",
-)  # what of their data must be the same for runs to be compared
+# What of their data must be the same for runs to be compared; the last three are options of a protocol.
+SAME = ("name", "protocol", "task", "folds", "fold", "asks")
 
 
 @dataclass(frozen=True, slots=True)
