@@ -4,6 +4,7 @@ What is named here is public; a plugin needs nothing else.
 """
 
 from sasrec_llm.components import (
+    Across,
     BuildContext,
     Component,
     MetricComponent,
@@ -17,6 +18,7 @@ from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences
 
 __all__ = [
+    "Across",
     "BuildContext",
     "Component",
     "Examples",

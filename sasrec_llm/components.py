@@ -46,9 +46,15 @@ class BuildContext:
     task: Task = "like"
     like_at: float = 4.0  # ratings from this one on are likes
     member: Callable[[str], Member] | None = None  # loads a finished run on the same data
+    home: Callable[[], BuildContext] | None = None  # of a finished run that is asked about other data than its own
     encoder: Scorer | None = None
     backbone: Backbone | None = None
     aligner: Aligner | None = None
+
+    @property
+    def learned(self) -> BuildContext:
+        """The world to learn from: this one, but for a run that is asked about other data."""
+        return self.home() if self.home else self
 
 
 S = TypeVar("S", bound=Settings)
@@ -106,6 +112,15 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Across:
+    """How a strategy answers about users and items that it never saw."""
+
+    objectives: Mapping[str, str]  # those that can -> the ablation they need for it, or ""; "" stands for untrained
+    tasks: tuple[Task, ...] = ("like", "next-item")
+    parts: frozenset[str] = frozenset({"lora"})  # what is taken of the finished run: it knows words, not items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyComponent(Component[S, P]):
     """A strategy's `needs` are the sections it is made of; it also says which objectives it knows."""
 
@@ -113,6 +128,8 @@ class StrategyComponent(Component[S, P]):
     may: Mapping[str, frozenset[str]] = field(default_factory=dict)  # sections it can do without
     to_rank: frozenset[str] = frozenset()  # the sections of `may` that it needs to rank the catalogue
     ablations: Mapping[str, str] = field(default_factory=dict)  # ways to cripple it, and what each does
+    across: Across | None = None
+    why_not: str = "it knows only the users and items it was trained on"  # where `across` does not apply
 
     @property
     def parts(self) -> list[str]:

@@ -18,6 +18,9 @@ class Device:
     name: str  # cpu, cuda, mps
     half: bool  # matrix products in bf16
 
+    def __str__(self) -> str:
+        return f"{self.name}, bf16" if self.half else self.name
+
     @contextlib.contextmanager
     def precision(self) -> Iterator[None]:
         with torch.autocast(self.name, dtype=torch.bfloat16, enabled=self.half):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,13 +16,14 @@ from sasrec_llm.evaluate.results import Table, measure
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.evaluate.task import Answers, Task
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe import Choice, Recipe
+from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.report.tables import plain
-from sasrec_llm.runs import LogWriter, Run, Workspace, open_run, write_manifest
-from sasrec_llm.strategies.assemble import make
-from sasrec_llm.systems import build, final_objective, make_chain, open_data, restore
+from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, open_run, write_manifest
+from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, restore
 from sasrec_llm.train.stages import Chain
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,21 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
         answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
         outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
         keep(outcome, recipe, chain, answers)
+        draw_page(found, data, workspace, plugins)
     return outcome
 
 
-def about(data: Interactions) -> dict[str, int | str]:
+def draw_page(found: Run, data: Interactions, workspace: Workspace, plugins: Plugins) -> None:
+    """The page is for looking at: if it cannot be drawn, the figures stand all the same."""
+    from sasrec_llm.report.write import write_report  # and matplotlib, which nothing else needs
+
+    try:
+        write_report(found.folder, found.folder / PAGE, datasets=workspace.data, plugins=plugins, data=data)
+    except Exception as error:
+        log.warning("%s is not written: %s: %s", found.folder / PAGE, type(error).__name__, error)
+
+
+def about(data: Interactions) -> dict[str, Any]:
     return {
         "name": data.name,
         "protocol": data.protocol,
@@ -95,16 +107,9 @@ def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, di
 def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
     """Closed-form encoders on the same rows; seconds, and always in the table."""
     found, examiner = {}, chain.examiner
-    own = recipe.choices["encoder"].use if recipe.strategy.use == "encoder-only" else ""
-    for name in recipe.floors:
-        if name != own:
-            encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
-            started = time.monotonic()
-            encoder.fit(chain.training.rows())
-            seconds = time.monotonic() - started
-            encoder.to(examiner.device.name)
-            found[name] = examiner.answers(encoder, name, encoder.history_length)
-            examiner.costs[name] = replace(examiner.costs[name], seconds=seconds)
+    for name, encoder, seconds in fitted_floors(recipe, context, chain, plugins):
+        found[name] = examiner.answers(encoder, name, encoder.history_length)
+        examiner.costs[name] = replace(examiner.costs[name], seconds=seconds)
     return found
 
 

@@ -67,7 +67,10 @@ class Offers:
 
 
 class Events:
-    """Hooks that watch a run. They return nothing; one that fails is reported once and switched off."""
+    """Hooks that watch a run. They return nothing; one that fails is reported once and switched off.
+
+    A `StoppedError` is no failure: it ends the run, which can go on later from its latest checkpoint.
+    """
 
     @hookspec
     def srl_stage_started(self, stage: StageInfo) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import pluggy
 
 from sasrec_llm.components import KINDS, Component, MetricComponent, Source, StrategyComponent
-from sasrec_llm.errors import ComponentError
+from sasrec_llm.errors import ComponentError, StoppedError
 from sasrec_llm.hookspecs import PROJECT, Events, Offers
 
 log = logging.getLogger(__name__)
@@ -158,12 +158,14 @@ class Plugins:
         return text if suggestion(name, known) else f"{text}; known: {', '.join(known)}"
 
     def event(self, name: str, **values: Any) -> None:
-        """Tell every watcher. A watcher that fails is reported once and not called again in this process."""
+        """Tell every watcher. One that fails is reported once and not called again in this process; one may stop us."""
         for impl in getattr(self.manager.hook, name).get_hookimpls():
             if impl.plugin_name in self._muted:
                 continue
             try:
                 impl.function(*(values[argument] for argument in impl.argnames))
+            except StoppedError:
+                raise
             except Exception as error:
                 self._muted.add(impl.plugin_name)
                 log.warning("plugin %s failed in %s and is not told more: %s", impl.plugin_name, name, error)

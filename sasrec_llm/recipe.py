@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from sasrec_llm.components import Settings, Task
 from sasrec_llm.protocols import DEFAULTS, FOLDS, METRIC, SUBSETS, TASKS, Protocol, Subset
+from sasrec_llm.recipe_space import Search
 
 HistoryRule = Literal["collm", "strict"]
 Calibration = Literal["platt", "temperature"]
@@ -18,7 +19,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
 TEXT_FIELDS = ("title", "brand", "category", "description")  # what may be known of an item
 TEXT_FIELD = re.compile(r"\{(\w+)\}")
-TABLES = ("data", *SECTIONS, "stages", "evaluate")
+TABLES = ("data", *SECTIONS, "stages", "evaluate", "search")
 
 
 class Data(Settings):
@@ -59,7 +60,7 @@ class Data(Settings):
         """What the split depends on beside rows, protocol and task."""
         if self.protocol == "k-fold":
             return {"folds": self.folds or FOLDS, "fold": self.fold or 0}
-        return {"asks": "first"} if self.asks == "first" else {}
+        return {"asks": "first"} if self.protocol == "temporal" and self.asks == "first" else {}
 
 
 class Stage(Settings):
@@ -137,6 +138,7 @@ class Recipe:
     choices: Mapping[str, Choice]  # encoder, aligner, backbone, strategy; those the strategy is made of
     stages: Mapping[str, Stage]  # in the order they run
     evaluate: Evaluate
+    search: Search | None = field(default=None, compare=False)  # no part of what is run
 
     @property
     def task(self) -> Task:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sasrec_llm.errors import RecipeError, UsageError
 from sasrec_llm.plugins import Plugins, suggestion
-from sasrec_llm.recipe import SECTIONS, Recipe
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe import Recipe
+from sasrec_llm.recipe_merge import merge, put
+from sasrec_llm.recipe_search import check_all
 
 
 def load_recipe(path: Path, overrides: Sequence[str], plugins: Plugins) -> Recipe:
-    return check_recipe(apply(read_toml(path), overrides), str(path), plugins)
+    return check_all(apply(read_toml(path), overrides), str(path), plugins)
 
 
 def read_toml(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -38,19 +39,6 @@ def read_toml(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     return merge(read_toml(parent, (*seen, path.resolve())), table)
 
 
-def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged key by key, but another component (`use`) comes without the settings of the one below."""
-    result = dict(below)
-    for key, value in above.items():
-        old = result.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            same = key not in SECTIONS or value.get("use", old.get("use")) == old.get("use")
-            result[key] = merge(old, value) if same else value
-        else:
-            result[key] = value
-    return result
-
-
 def apply(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """`stages.align.epochs=3`: the value is read as TOML and, failing that, as a string."""
     for override in overrides:
@@ -62,7 +50,5 @@ def apply(table: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text
-        for key in reversed(keys):
-            value = {key: value}
-        table = merge(table, value)
+        table = put(table, ".".join(keys), value)
     return table

@@ -139,11 +139,8 @@ class Fit:
         metrics = [("evaluate.metrics", name) for name in (self.evaluate and self.evaluate.metrics) or ()]
         metrics += [(f"stages.{key}.metric", stage.metric) for key, stage in self.stages.items() if stage.metric]
         for path, name in metrics:
-            if name not in self.plugins.offers("metrics"):
-                self._say(path, self.plugins.unknown("metrics", name))
-            elif self._task and self.plugins.get("metrics", name).task != self._task:
-                such = ", ".join(DEFAULTS[self._task]["metrics"])
-                self._say(path, f"{name!r} is not a metric of the task {self._task!r}; such are: {such}")
+            if text := unfit_metric(name, self._task, self.plugins):
+                self._say(path, text)
 
     def _floors(self) -> None:
         for name in (self.evaluate and self.evaluate.floors) or ():
@@ -151,3 +148,12 @@ class Fit:
                 self._say("evaluate.floors", self.plugins.unknown("encoders", name))
             elif "fit" not in self.plugins.get("encoders", name).offers:
                 self._say("evaluate.floors", f"encoder {name!r} has no closed form (capability fit)")
+
+
+def unfit_metric(name: str, task: Task | None, plugins: Plugins) -> str:
+    """Why something is not a metric of the task; empty where it is."""
+    if name not in plugins.offers("metrics"):
+        return plugins.unknown("metrics", name)
+    if task is None or plugins.get("metrics", name).task == task:
+        return ""
+    return f"{name!r} is not a metric of the task {task!r}; such are: {', '.join(DEFAULTS[task]['metrics'])}"

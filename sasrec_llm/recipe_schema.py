@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import SECTIONS, Data, Evaluate, Head, Stage
+from sasrec_llm.recipe_search import Keys
+from sasrec_llm.recipe_space import Range
 
 
 def schema(plugins: Plugins) -> dict[str, Any]:
@@ -28,6 +30,8 @@ def schema(plugins: Plugins) -> dict[str, Any]:
     stage = add(Stage)
     stage.pop("required", None)  # a recipe that extends another may state a part of a stage
     properties["stages"] = {"type": "object", "additionalProperties": stage}
+    tried = {"anyOf": [{"type": "array"}, Range.model_json_schema(), {"type": "object"}]}
+    properties["search"] = {**Keys.model_json_schema(), "additionalProperties": tried}
     for section, kind in SECTIONS.items():
         properties[section] = {
             "anyOf": [

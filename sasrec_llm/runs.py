@@ -3,7 +3,7 @@
 recipe.toml        as given                       resolved.json   with every default
 manifest.json      versions, data hash, device    log.jsonl       what happened, step by step
 stages/<name>/     checkpoints while training; `result/` when done
-metrics.json  predictions.parquet  report.txt
+metrics.json  predictions.parquet  report.txt  report.html
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sasrec_llm.interfaces import StageInfo
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 
+PAGE = "report.html"
 PACKAGES = ("sasrec-llm", "torch", "transformers", "peft", "duckdb", "numpy", "scikit-learn", "safetensors")
 
 

@@ -13,7 +13,7 @@ from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.report.tables import compared
-from sasrec_llm.runs import Run, Workspace, dated, finished_run
+from sasrec_llm.runs import PAGE, Run, Workspace, dated, finished_run
 from sasrec_llm.suite_file import Suite
 from sasrec_llm.systems import open_data
 
@@ -44,6 +44,9 @@ def run_suite(
     key = digest([[recipe.dump() for recipe in found] for found in suite.recipes.values()])[:6]
     folder = dated(workspace.runs, f"suite-{suite.name}", key)
     keep(comparison, folder)
+    from sasrec_llm.report.write import write_comparison  # and matplotlib
+
+    write_comparison(comparison.dump(), folder / PAGE, runs=workspace.runs, datasets=workspace.data, plugins=plugins)
     return SuiteOutcome(folder, comparison, failed)
 
 

@@ -16,8 +16,9 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.protocols import Subset
 from sasrec_llm.recipe import SECTIONS, Recipe, Seed
 from sasrec_llm.recipe_check import check_recipe, checked
-from sasrec_llm.recipe_file import apply, merge, read_toml
+from sasrec_llm.recipe_file import apply, read_toml
 from sasrec_llm.recipe_fit import Problems
+from sasrec_llm.recipe_merge import merge
 
 
 class SuiteSettings(Settings):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sasrec_llm.components import BuildContext, MetricComponent, StrategyComponent, resolve
@@ -14,15 +15,15 @@ from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device, choose_device
 from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import DataError, RunError
-from sasrec_llm.evaluate.examiner import Examiner
+from sasrec_llm.evaluate.examiner import EVALUATED, Examiner
 from sasrec_llm.evaluate.task import Task, make_task
-from sasrec_llm.interfaces import Member, Metric, Strategy
+from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy
 from sasrec_llm.plugins import Plugins, suggestion
-from sasrec_llm.recipe import Recipe
+from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Run, Workspace
-from sasrec_llm.strategies.assemble import assemble
+from sasrec_llm.strategies.assemble import assemble, make
 from sasrec_llm.train.stages import Chain
 
 
@@ -65,26 +66,45 @@ class System:
     device: Device
 
 
-def build(recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> System:
-    device = choose_device(recipe.head)
-    training = Training(data)
-    context = BuildContext(
+def world(
+    recipe: Recipe, data: Interactions, training: Training, workspace: Workspace, plugins: Plugins
+) -> BuildContext:
+    """What the parts of a recipe may know of the data."""
+    return BuildContext(
         n_users=data.n_users,
         n_items=data.n_items,
         item_texts=data.titles,
         seed=recipe.head.seed,
         cache=workspace.cache,
-        device=device.name,
+        device=choose_device(recipe.head).name,
         data=training,
         task=recipe.task,
         like_at=data.like_at,
         member=lambda name: load_member(name, recipe.head.seed, data, workspace, plugins),
     )
-    return System(assemble(recipe.choices, context, plugins), context, training, device)
+
+
+def build(
+    recipe: Recipe,
+    data: Interactions,
+    workspace: Workspace,
+    plugins: Plugins,
+    home: Callable[[], BuildContext] | None = None,
+) -> System:
+    """`home`: the world to learn from, where `data` is only asked about."""
+    training = Training(data)
+    context = replace(world(recipe, data, training, workspace, plugins), home=home)
+    return System(assemble(recipe.choices, context, plugins), context, training, choose_device(recipe.head))
 
 
 def make_chain(
-    recipe: Recipe, data: Interactions, system: System, found: Run, workspace: Workspace, plugins: Plugins
+    recipe: Recipe,
+    data: Interactions,
+    system: System,
+    found: Run,
+    workspace: Workspace,
+    plugins: Plugins,
+    splits: tuple[str, ...] = EVALUATED,
 ) -> Chain:
     names = dict.fromkeys([*recipe.metrics, *(recipe.metric(stage) for stage in recipe.stages.values())])
     task = task_for(recipe, data, plugins, list(names))
@@ -92,7 +112,7 @@ def make_chain(
         recipe=recipe,
         plugins=plugins,
         strategy=system.strategy,
-        examiner=Examiner(task, system.device, recipe.evaluate.batch_size),
+        examiner=Examiner(task, system.device, recipe.evaluate.batch_size, splits),
         training=system.training,
         run=found.name,
         folder=found.folder / "stages",
@@ -122,6 +142,22 @@ def final_objective(recipe: Recipe, plugins: Plugins) -> str:
         return list(recipe.stages.values())[-1].objective
     strategy: StrategyComponent[Any, Any] = plugins.get("strategies", recipe.strategy.use)
     return next(reversed(list(strategy.objectives)), "")
+
+
+def fitted_floors(
+    recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins
+) -> Iterator[tuple[str, Scorer, float]]:
+    """The closed-form encoders that stand beside the system, one after the other, fitted on the chain's train rows,
+    and the seconds that took."""
+    own = recipe.choices["encoder"].use if recipe.strategy.use == "encoder-only" else ""
+    for name in recipe.floors:
+        if name != own:
+            encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
+            started = time.monotonic()
+            encoder.fit(chain.training.rows())
+            seconds = time.monotonic() - started
+            encoder.to(chain.examiner.device.name)
+            yield name, encoder, seconds
 
 
 def restore(found: Run, recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> Chain:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from sasrec_llm.data.interactions import Interactions, load_interactions
+from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.plugins import Plugins
+from tests.report_runs import make_pages, make_runs
 from tests.small_data import MONTH, prepared
 
 ROOT = Path(__file__).parent.parent
@@ -77,5 +79,33 @@ def collm_folder(shared: Path, builtins: Plugins, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def few_folder(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Path:
+    """The first 60 users and items of the demo, for tests that train more than once."""
+    folder = tmp_path_factory.mktemp("few") / "demo"
+    few = OwnData(max_id=60)
+    prepare(builtins.get("sources", "demo"), given=None, folder=folder, cache=folder.parent, own=few)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def demo(demo_folder: Path) -> Interactions:
     return load_interactions(demo_folder, "temporal")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of a test draw few users and no page: that would take longer than all the rest. test_report.py has pages."""
+    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 50)
+    monkeypatch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path, builtins: Plugins) -> dict[str, Path]:
+    """Finished runs, by name; nothing may write into them."""
+    return make_runs(tmp_path_factory.mktemp("reported"), demo_folder, builtins)
+
+
+@pytest.fixture(scope="session")
+def pages(reported: dict[str, Path], builtins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pages about them: of one, of one that asks what comes next, of several."""
+    return make_pages(reported, tmp_path_factory.mktemp("pages"), builtins)

@@ -198,6 +198,7 @@ def test_every_command_has_help_with_a_first_line() -> None:
         [],
         ["run"],
         ["eval"],
+        ["tune"],
         ["data", "prepare"],
         ["data", "list"],
         ["components"],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from sasrec_llm.evaluate import metrics, ranking_metrics
-from sasrec_llm.evaluate.bootstrap import DRAWS, difference, figure, resample, weights
+from sasrec_llm.evaluate.bootstrap import difference, figure, resample, weights
 from sasrec_llm.evaluate.calibration import calibrate
 from sasrec_llm.evaluate.scoring import probability
 from sasrec_llm.evaluate.statistics import Mean, Plain, statistic, value
@@ -130,6 +130,11 @@ def test_calibration_finds_the_line_that_bent_the_logits() -> None:
     assert probability(constant) == pytest.approx(labels.mean(), abs=1e-3)
 
 
+@pytest.fixture
+def many_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 1000)
+
+
 def ranked(seed: int, n_rows: int, n_users: int) -> Ranked:
     chance = np.random.default_rng(seed)
     top = np.stack([1 + chance.permutation(30)[:20] for _ in range(n_rows)])
@@ -152,6 +157,7 @@ def test_a_metric_on_drawn_users_is_the_metric_of_their_rows(found: list[tuple[i
         np.testing.assert_allclose(quick.at(drawn), slow.at(drawn), atol=1e-9)
 
 
+@pytest.mark.usefixtures("many_draws")
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """AUC .76 by construction, users of very different size: intervals over users miss it rarely, over rows often."""
     truth, held = 0.7602499, {"users": 0, "rows": 0}
@@ -170,6 +176,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert held["rows"] < held["users"]
 
 
+@pytest.mark.usefixtures("many_draws")
 def test_a_difference_is_paired() -> None:
     """Two systems that share their noise: the difference is far better known than either."""
     chance = np.random.default_rng(1)
@@ -177,7 +184,7 @@ def test_a_difference_is_paired() -> None:
     base = labels * 0.5 + chance.normal(size=500)
     ours, theirs = (metrics.auc(Scored(users, labels, base + gain * labels)) for gain in (0.2, 0.0))
     draws = resample({"ours": ours, "theirs": theirs})
-    assert len(draws["ours"]) == DRAWS
+    assert len(draws["ours"]) == 1000
     found = difference(ours, theirs, draws["ours"], draws["theirs"])
     alone = figure(ours, draws["ours"])
     assert found.low is not None
@@ -186,7 +193,7 @@ def test_a_difference_is_paired() -> None:
     assert alone.high is not None
     assert 0 < found.low < found.high
     assert found.high - found.low < (alone.high - alone.low) / 2
-    assert found.p == pytest.approx(2 / (DRAWS + 1))
+    assert found.p == pytest.approx(2 / (1000 + 1))
     same = difference(ours, ours, draws["ours"], draws["ours"])
     assert (same.value, same.p) == (0.0, 1.0)
 

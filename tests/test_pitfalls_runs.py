@@ -81,6 +81,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Ite
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LikeTask, "answer", answer)
+        patch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 50)
+        patch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)
         yield Finished(do(place, builtins), asked)
 
 

@@ -142,8 +142,9 @@ def test_half_precision_is_measured(sequences: Interactions, demo: Interactions,
         assert all(np.isfinite(value) for value in task.figures(half, rows).values())
 
 
-def test_a_thousandth_is_shown_as_noise(demo: Interactions, builtins: Plugins) -> None:
+def test_a_thousandth_is_shown_as_noise(demo: Interactions, builtins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
     """Papers call .001 of AUC meaningful. A figure has its interval, and so has a difference."""
+    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 1000)
     task = LikeTask(demo, metrics(builtins, "auc"))
     rows = demo.of("test")
     chance = np.random.default_rng(0)
@@ -158,8 +159,11 @@ def test_a_thousandth_is_shown_as_noise(demo: Interactions, builtins: Plugins) -
     assert gain.p > 0.05
 
 
-def test_the_noise_of_the_benchmark_is_a_hundredth(collm_folder: Path, builtins: Plugins) -> None:
+def test_the_noise_of_the_benchmark_is_a_hundredth(
+    collm_folder: Path, builtins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same model asked about other 320 users of CoLLM's kind: AUC .714 to .757, the gain over a floor .03 wide."""
+    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 1000)
     data = load_interactions(collm_folder, "collm")
     test = data.of("test")
     task = LikeTask(data, metrics(builtins, "auc"))

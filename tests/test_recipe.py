@@ -11,11 +11,12 @@ from sasrec_llm.errors import RecipeError, UsageError
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.recipe_file import apply, load_recipe, merge
+from sasrec_llm.recipe_file import apply, load_recipe
+from sasrec_llm.recipe_merge import merge
 from sasrec_llm.recipe_schema import schema
 from tests.conftest import ROOT
 
-RECIPES = sorted(path for path in (ROOT / "recipes").glob("**/*.toml") if path.parent.name != "data")
+RECIPES = sorted(path for path in (ROOT / "recipes").glob("**/*.toml") if path.parent.name not in ("data", "suites"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -15,7 +15,7 @@ from sasrec_llm.recipe_file import read_toml
 from sasrec_llm.runs import Workspace
 
 RECIPES = Path(__file__).parent.parent / "recipes"
-FILES = sorted(path for path in RECIPES.glob("**/*.toml") if path.parent.name != "data")
+FILES = sorted(path for path in RECIPES.glob("**/*.toml") if path.parent.name not in ("data", "suites"))
 TINY = {"use": "tiny-llama", "width": 16, "layers": 1, "heads": 2, "vocabulary": 400, "pretrain_steps": 2}
 
 

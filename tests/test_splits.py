@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sasrec_llm.across import moved
 from sasrec_llm.comparison import compare
 from sasrec_llm.data import interactions
 from sasrec_llm.data.database import connect
@@ -21,7 +22,8 @@ from sasrec_llm.experiment import evaluate, run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.runs import Workspace
+from sasrec_llm.report.write import open_prepared
+from sasrec_llm.runs import Run, Workspace
 from tests.small_data import MONTH, prepared
 from tests.test_protocols import CASES, rows_of, split
 
@@ -100,6 +102,8 @@ def test_options_are_those_of_the_protocol(builtins: Plugins) -> None:
     later = {"protocol": "temporal", "task": "next-item"}
     assert checked(builtins, **later, asks="each").data.options == checked(builtins, **later).data.options == {}
     assert checked(builtins, **later).subsets[1:3] == ["known-users", "new-users"]
+    other = moved(Run(Path("x")), checked(builtins, **later, asks="first"), "demo", "k-fold")
+    assert other.data.options == {"folds": 5, "fold": 1}, "scored on a dataset it never saw, without a fold of its own"
     assert "warm" not in checked(builtins, protocol="k-fold", fold=2).subsets, "no user of a held-out fold is warm"
 
 
@@ -129,6 +133,7 @@ def test_a_fold_is_run_says_which_it_is_and_is_compared_with_no_other(
     assert (table.rows == table.users) == (task == "next-item")
     again = evaluate(outcome.run, ["new-users"], Workspace.from_environment(), builtins)
     assert again.tables["test"][0].systems["fold"] == table.systems["fold"], "every user of a fold is new"
+    assert open_prepared(outcome.run.folder, Path("data")).data is not None, "its page finds the fold"
     other = check_recipe({"name": "other", "data": {**data, "fold": 2}, **sections}, "x.toml", builtins)
     members = {"one": [outcome.run], "two": [run(other, "", Workspace.from_environment(), builtins).run]}
     with pytest.raises(RunError, match=r"has fold 3, .* has 2"):

@@ -148,3 +148,16 @@ def test_the_command_prints_figures_and_differences(
     found = json.loads(capsys.readouterr().out)
     assert found["reference"] == "bias"
     assert found["test"][0]["differences"]["small-mf"]["auc"]["p"] > 0
+
+
+SUITES = Path(__file__).parent.parent / "recipes" / "suites"
+
+
+@pytest.mark.parametrize("path", sorted(SUITES.glob("*.toml")), ids=lambda path: str(path.name))
+def test_a_suite_that_is_shipped_is_fine_and_says_what_it_is(path: Path, builtins: Plugins) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert f"srl run recipes/suites/{path.name}" in text
+    suite = load_suite(path, [], builtins)
+    assert len(suite.recipes) > 5
+    assert "tinyllama" not in str([recipe.dump() for same in suite.recipes.values() for recipe in same])

@@ -29,13 +29,14 @@ BATCH, LENGTH = 16, 128
 
 def build(settings: BuiltInLlamaSettings, context: BuildContext) -> LlamaBackbone:
     shape = settings.model_dump(exclude={"lora", "embed"})
-    key = digest([RECIPE, shape, context.item_texts, context.seed])[:16]
+    texts = context.learned.item_texts
+    key = digest([RECIPE, shape, texts, context.seed])[:16]
     folder = context.cache / f"tiny-llama-{key}"
     if folder.exists():
         verify(folder)
     else:
         with new_folder(folder) as draft:
-            make(draft, settings, context.item_texts, context.seed)
+            make(draft, settings, texts, context.seed)
     return load(
         str(folder),
         lora=settings.lora,

@@ -1,4 +1,4 @@
-"""`srl eval [RUN] --split SUBSET`"""
+"""`srl eval [RUN] --split SUBSET --data OTHER`"""
 
 from __future__ import annotations
 
@@ -21,13 +21,24 @@ Split = Annotated[
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="Folder or part of the name of a run; default: the latest")] = None,
     split: Split = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="NAME", help="Another prepared dataset, which the run never saw")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="How that dataset is split; default: as the run's own")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Load a finished run and score its test rows again, all or a subset of them.
+    """Load a finished run and score its test rows again, all or a subset of them; or those of another dataset.
 
     Example: srl eval --split warm --split cold
+
+    Example: srl eval icl --data ml-100k --protocol temporal
     """
+    if protocol and not data:
+        raise UsageError("--protocol says how the dataset of --data is split", hint="Name it: --data NAME")
     wanted = known_subsets(split)
+    from sasrec_llm.across import evaluate_across
     from sasrec_llm.evaluate.subsets import MEANING
     from sasrec_llm.experiment import evaluate as evaluate_run
     from sasrec_llm.report.tables import cells
@@ -37,10 +48,14 @@ def evaluate(
     workspace = Workspace.from_environment()
     found = find_run(workspace.runs, run)
     say(f"{found.name}")
-    outcome = evaluate_run(found, wanted, workspace, plugins())
+    elsewhere = evaluate_across(found, data, protocol, wanted, workspace, plugins()) if data else None
+    outcome = elsewhere.outcome if elsewhere else evaluate_run(found, wanted, workspace, plugins())
     if json:
-        print_json({"run": str(found.folder), "test": [table.dump() for table in outcome.tables["test"]]})
+        about = {"data": elsewhere.data, "saw_it": elsewhere.floors} if elsewhere else {}
+        print_json({"run": str(found.folder), **about, "test": [table.dump() for table in outcome.tables["test"]]})
         return
+    if elsewhere and elsewhere.note:
+        print_text(elsewhere.note)
     for table in outcome.tables["test"]:
         print_table(table, "test")
         print_text(f"{table.subset}: {MEANING[table.subset]}")

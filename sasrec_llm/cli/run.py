@@ -39,6 +39,8 @@ def run(
         run_all(load_suite(recipe, set_ or [], known), known, json)
         return
     checked = load_recipe(recipe, set_ or [], known)
+    if checked.search:
+        say(f"its [search] is for srl tune {recipe}; here its own values are run")
     if checked.head.seeds:
         run_all(repeated(checked, given(recipe, set_ or [])), known, json)
         return
@@ -53,7 +55,7 @@ def run(
     for table in outcome.tables["test"]:
         print_text("")
         print_table(table, "test")
-    print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt")
+    print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt · report.html")
 
 
 def run_all(suite: Suite, known: Plugins, json: bool) -> None:
@@ -68,7 +70,7 @@ def run_all(suite: Suite, known: Plugins, json: bool) -> None:
         print_json({"folder": str(outcome.folder), **outcome.comparison.dump(), "failed": dict(outcome.failed)})
     else:
         print_comparison(outcome.comparison)
-        print_text(f"\n{outcome.folder} · comparison.json · report.txt")
+        print_text(f"\n{outcome.folder} · comparison.json · report.txt · report.html")
     if outcome.failed:
         raise RunError("\n".join(f"{label} failed: {why}" for label, why in outcome.failed.items()))
 

@@ -32,12 +32,13 @@ class Examiner:
     task: Task
     device: Device
     batch_size: int
+    splits: tuple[str, ...] = EVALUATED  # those that may be answered for
     costs: dict[str, Cost] = field(default_factory=dict)  # by who was asked
 
     def answers(self, recommender: Recommender, who: str, history_length: int) -> dict[str, Answers]:
         """split -> answers to all of its rows."""
         started = time.monotonic()
-        rows = {split: self.task.data.of(split) for split in EVALUATED}
+        rows = {split: self.task.data.of(split) for split in self.splits}
         found = {split: self.answer(recommender, asked, who, history_length) for split, asked in rows.items()}
         pairs = sum(map(len, rows.values())) * (1 if self.task.data.task == "like" else self.task.data.n_items)
         self.costs[who] = Cost(pairs / max(time.monotonic() - started, 1e-9), self.device.peak_memory_mb())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sasrec_llm.components import Objective, StrategyComponent
+from sasrec_llm.components import Across, Objective, StrategyComponent
 from sasrec_llm.strategies.settings import (
     EncoderOnlySettings,
     EnsembleSettings,
@@ -46,6 +46,8 @@ TEXT = Objective(
     uses=("backbone", "strategy"),
     needs={"backbone": frozenset({"lora"})},
 )
+RETRIEVES = "the encoder that answers, or names the items to rank, knows only those it was trained on"
+FUSED = "its members are runs on the data it was made for; those among them that can are asked one by one"
 
 
 def strategies() -> Iterable[StrategyComponent[Any, Any]]:
@@ -56,6 +58,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         build="sasrec_llm.strategies.encoder_only:build",
         needs={"encoder": frozenset()},
         objectives=OF_ENCODER,
+        why_not="an encoder knows items by their number, and only those it was trained on",
     )
     yield StrategyComponent(
         name="text-prompt",
@@ -66,6 +69,8 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         may={"encoder": frozenset()},
         to_rank=frozenset({"encoder"}),
         objectives={**OF_ENCODER, "text": TEXT},
+        across=Across(objectives={"text": ""}, tasks=("like",)),
+        why_not=RETRIEVES,
     )
     whole = ("encoder", "aligner", "backbone", "strategy")
     yield StrategyComponent(
@@ -93,6 +98,8 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
             ),
         },
         ablations={"zero-slots": "zeros in the slots: what words alone are worth to the trained whole"},
+        across=Across(objectives={"text": "", "mixed": "", "hybrid": "zero-slots"}, tasks=("like",)),
+        why_not=RETRIEVES,
     )
     yield StrategyComponent(
         name="llm2sequential",
@@ -103,6 +110,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         objectives={
             name: replace(OF_ENCODER[name], uses=("encoder", "backbone", "strategy")) for name in ("like", "next-item")
         },
+        why_not="its table starts from texts, but each row of it was trained for one item, and others have none",
     )
     yield StrategyComponent(
         name="llm-seq-sim",
@@ -111,6 +119,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
         build="sasrec_llm.strategies.embedding.seq_sim:build",
         needs={"backbone": frozenset({"texts"})},
         objectives={},
+        across=Across(objectives={"": ""}),
     )
     yield StrategyComponent(
         name="ensemble",
@@ -125,6 +134,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
                 learns="all",
             )
         },
+        why_not=FUSED,
     )
     yield StrategyComponent(
         name="late-fusion",
@@ -139,6 +149,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
                 learns="all",
             )
         },
+        why_not=FUSED,
     )
     yield StrategyComponent(
         name="llm-seq-prompt",
@@ -155,4 +166,5 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
                 needs={"backbone": frozenset({"lora"})},
             )
         },
+        across=Across(objectives={"title": ""}),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shutil
 from pathlib import Path
@@ -10,6 +11,8 @@ from sasrec_llm.durable import new_folder, read_json, verify
 from sasrec_llm.errors import DamagedError
 
 log = logging.getLogger(__name__)
+STAGES = "stages/*/result/stage.json"
+PLACES = (f"*/{STAGES}", f"tune-*/trials/*/{STAGES}")  # of runs, and of the trials of searches
 
 
 def is_finished(result: Path, identity: str) -> bool:
@@ -17,8 +20,8 @@ def is_finished(result: Path, identity: str) -> bool:
 
 
 def adopt(result: Path, identity: str, runs: Path) -> bool:
-    """If another run has done this very stage, take a copy."""
-    for path in sorted(runs.glob("*/stages/*/result/stage.json")):
+    """If another run, or a trial of a search, has done this very stage, take a copy."""
+    for path in itertools.chain.from_iterable(sorted(runs.glob(place)) for place in PLACES):
         found = path.parent
         if found != result and is_finished(found, identity):
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,14 @@ class Chain:
             scores[name] = self._stage(position, name, stage)
         return scores
 
-    def restore(self) -> None:
-        """Load the parts of every finished stage, without training."""
+    def restore(self, only: Set[str] | None = None) -> None:
+        """Load the parts of every finished stage, or some of them, without training."""
         for name, stage in self.recipe.stages.items():
-            self._load(stage)
+            self._load(stage, only)
             result = self.folder / name / "result"
             if not result.is_dir():
                 raise RunError(f"stage {name} of {self.run} is not finished", hint="Run the recipe again: it continues")
-            self._take(result, stage)
+            self._take(result, stage, only)
 
     def answers(self, recommender: Recommender, who: str) -> dict[str, Answers]:
         return self.examiner.answers(recommender, who, self.strategy.history_length)
@@ -109,8 +109,22 @@ class Chain:
             shutil.rmtree(self.folder / name / "best", ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
+        answers = self._complete(result, name, stage)
         self.plugins.event("srl_stage_finished", stage=info, checkpoint=result)
-        (found,) = load_predictions(result / "predictions.parquet", self.examiner.task).values()
+        return answers
+
+    def _complete(self, result: Path, name: str, stage: Stage) -> dict[str, Answers]:
+        """The stage's answers. A trial of a search answers for validation alone; who takes it over adds the rest."""
+        path, examiner = "predictions.parquet", self.examiner
+        (found,) = load_predictions(result / path, examiner.task).values()
+        missing = [split for split in examiner.splits if split not in found]
+        if missing:
+            recommender, length = self.strategy.recommender(stage.objective), self.strategy.history_length
+            for split in missing:
+                found[split] = examiner.answer(recommender, self.data.of(split), f"stage {name}", length)
+            with new_folder(result) as draft:
+                shutil.copytree(result, draft, dirs_exist_ok=True)
+                save_predictions(draft / path, examiner.task, {name: found})
         return found
 
     def _batches(self, stage: Stage, parts: Mapping[str, Part]) -> Batches | None:
@@ -169,19 +183,21 @@ class Chain:
             "seconds": round(progress.seconds, 3),
         }
 
-    def _load(self, stage: Stage) -> None:
+    def _load(self, stage: Stage, only: Set[str] | None = None) -> None:
         """Take the parts that the stage names from elsewhere."""
         for part, path in stage.load.items():
-            load_part(Path(path), self.strategy.parts()[part], self._about(part))
-            self._origin[part] = fingerprint(Path(path))
+            if only is None or part in only:
+                load_part(Path(path), self.strategy.parts()[part], self._about(part))
+                self._origin[part] = fingerprint(Path(path))
 
-    def _take(self, result: Path, stage: Stage) -> None:
+    def _take(self, result: Path, stage: Stage, only: Set[str] | None = None) -> None:
         try:
             verify(result)
         except DamagedError as error:
             raise DamagedError(str(error), hint=f"Train the stage again: rm -r {result}, then srl run") from error
         for part in stage.train:
-            load_part(result / part, self.strategy.parts()[part], self._about(part))
+            if only is None or part in only:
+                load_part(result / part, self.strategy.parts()[part], self._about(part))
 
     def _about(self, part: str) -> dict[str, Any]:
         return about_part(self.recipe, self.data, part)

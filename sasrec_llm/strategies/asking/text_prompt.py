@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -21,26 +23,27 @@ def build(settings: TextPromptSettings, context: BuildContext) -> Asking:
 
     check_ratings(settings, context)
 
-    def prompts(before: list[int]) -> Prompts:
+    def prompts(item_texts: Sequence[str], before: Sequence[int] = ()) -> Prompts:
         return Prompts(
             settings=settings,
             tokenizer=backbone.tokenizer,
-            item_texts=context.item_texts,
+            item_texts=item_texts,
             context=backbone.context,
             answers=settings.answers,
             before=before,
         )
 
-    asked = prompts([])
+    before: list[int] = []
     if settings.shots:
-        if context.data is None:
+        learned = context.learned
+        if learned.data is None:
             raise ValueError("shots are taken from the train rows, and there are none")
-        shots = choose_shots(context.data, settings.shots, settings.titles, context.seed)
+        shots = choose_shots(learned.data, settings.shots, settings.titles, context.seed)
         separator = backbone.tokenizer.pieces(["\n\n"])[0]
-        asked = prompts(solved(asked, shots, separator, settings.ratings))
+        before = solved(prompts(learned.item_texts), shots, separator, settings.ratings)
     ask = YesNo(
         backbone=backbone,
-        prompts=asked,
+        prompts=prompts(context.item_texts, before),
         yes_only=settings.probability == "yes-only",
         ratings=settings.ratings,
         like_at=context.like_at,

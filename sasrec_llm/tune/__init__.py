@@ -1,0 +1,1 @@
+"""Search: trials of a recipe with other values, judged on validation."""
