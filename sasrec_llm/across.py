@@ -19,7 +19,8 @@ from sasrec_llm.evaluate.results import measure
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.experiment import Outcome, about, evaluate
 from sasrec_llm.plugins import Plugins, suggestion
-from sasrec_llm.recipe import TASKS, Recipe
+from sasrec_llm.protocols import TASKS
+from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, world
@@ -103,7 +104,7 @@ def moved(found: Run, recipe: Recipe, other: str, protocol: str | None) -> Recip
         raise RunError(
             f"{found.name} answers the task {recipe.task!r}, which these protocols ask: {fit}; not {split!r}"
         )
-    changes = {"use": other, "protocol": split, "task": recipe.task}
+    changes = {"use": other, "protocol": split, "task": recipe.task, "fold": recipe.data.fold or 1}
     return replace(recipe, data=recipe.data.model_copy(update=changes))
 
 

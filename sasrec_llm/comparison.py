@@ -19,7 +19,8 @@ from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.systems import open_data, task_for
 
-SAME = ("name", "protocol", "task")  # what of their data must be the same for runs to be compared
+# What of their data must be the same for runs to be compared; the last three are options of a protocol.
+SAME = ("name", "protocol", "task", "folds", "fold", "asks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,11 @@ def refuse_other_rows(runs: Sequence[Run]) -> dict[str, Any]:
                 hint="Run its recipe again: what is trained is kept",
             )
         for key in SAME:
-            if metrics["data"][key] != every[0]["data"][key]:
+            ours, theirs = every[0]["data"].get(key), metrics["data"].get(key)
+            if ours != theirs:
                 raise RunError(
-                    f"runs scored on different rows cannot be compared: {runs[0].name} has {key} "
-                    f"{every[0]['data'][key]}, {run.name} has {metrics['data'][key]}"
+                    f"runs scored on different rows cannot be compared: {runs[0].name} has {key} {ours}, "
+                    f"{run.name} has {theirs}"
                 )
     return every[0]  # type: ignore[no-any-return]
 

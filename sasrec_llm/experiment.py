@@ -67,12 +67,13 @@ def draw_page(found: Run, data: Interactions, workspace: Workspace, plugins: Plu
         log.warning("%s is not written: %s: %s", found.folder / PAGE, type(error).__name__, error)
 
 
-def about(data: Interactions) -> dict[str, str]:
+def about(data: Interactions) -> dict[str, Any]:
     return {
         "name": data.name,
         "protocol": data.protocol,
         "task": data.task,
         "history": data.history_rule,
+        **data.options,
         "sha256": data.sha256,
     }
 

@@ -10,39 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from sasrec_llm.components import Settings, Task
+from sasrec_llm.protocols import DEFAULTS, FOLDS, METRIC, SUBSETS, TASKS, Protocol, Subset
 from sasrec_llm.recipe_space import Search
 
-Protocol = Literal["collm", "temporal", "leave-one-out", "session"]
-TASKS: dict[str, tuple[Task, ...]] = {  # what can be asked under a protocol; the first is asked unless said otherwise
-    "collm": ("like",),
-    "temporal": ("like", "next-item"),
-    "leave-one-out": ("next-item",),
-    "session": ("next-item",),
-}
 HistoryRule = Literal["collm", "strict"]
 Calibration = Literal["platt", "temperature"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Subset = Literal[
-    "all",
-    "warm",
-    "warm-3",
-    "not-warm",
-    "seen",
-    "cold",
-    "both-new",
-    "new-users",
-    "known-items",
-    "new-items",
-    "head-items",
-    "mid-items",
-    "tail-items",
-    "history-0",
-    "history-1-9",
-    "history-10-49",
-    "history-50+",
-]  # defined in evaluate/subsets.py
-LIKE_METRICS = ("auc", "uauc", "logloss", "brier", "ece", "accuracy", "precision", "recall", "f1", "yes")
-NEXT_METRICS = ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr@10", "coverage@20", "novelty@20", "serendipity@20")
 SECTIONS = {"encoder": "encoders", "aligner": "aligners", "backbone": "backbones", "strategy": "strategies"}
 TEXT_FIELDS = ("title", "brand", "category", "description")  # what may be known of an item
 TEXT_FIELD = re.compile(r"\{(\w+)\}")
@@ -60,6 +33,11 @@ class Data(Settings):
     history: HistoryRule | None = Field(
         None, description="collm: all earlier likes, also of the same second; strict: earlier seconds only"
     )
+    folds: int | None = Field(None, ge=3, description=f"of k-fold: how many parts users are put into; default {FOLDS}")
+    fold: int | None = Field(None, ge=1, description="of k-fold: the part for test; the next one is for validation")
+    asks: Literal["each", "first"] | None = Field(
+        None, description="of temporal next-item: each like from the cut on, or every user's first alone; default each"
+    )
     text: str = Field(
         "{title}",
         description="what is said of an item, of title, brand, category, description; a part in [[...]] is left out "
@@ -76,6 +54,13 @@ class Data(Settings):
             what = f"has no field {{{unknown[0]}}}" if unknown else "names no field"
             raise ValueError(f"{what}; there are {', '.join(f'{{{name}}}' for name in TEXT_FIELDS)}")
         return text
+
+    @property
+    def options(self) -> dict[str, int | str]:
+        """What the split depends on beside rows, protocol and task."""
+        if self.protocol == "k-fold":
+            return {"folds": self.folds or FOLDS, "fold": self.fold or 0}
+        return {"asks": "first"} if self.protocol == "temporal" and self.asks == "first" else {}
 
 
 class Stage(Settings):
@@ -119,21 +104,6 @@ class Evaluate(Settings):
     ablations: list[str] = Field([], description="ways to cripple the system, scored beside it: zero-slots")
     calibration: Calibration = Field("platt", description="how probabilities are made honest, fitted on validation")
     batch_size: int = Field(512, ge=1)
-
-
-DEFAULTS: dict[Task, dict[str, list[str]]] = {
-    "like": {
-        "subsets": ["all", "warm", "cold"],
-        "metrics": list(LIKE_METRICS),
-        "floors": ["constant", "item-mean", "bias-regression"],
-    },
-    "next-item": {
-        "subsets": ["all", "known-items", "new-items"],
-        "metrics": list(NEXT_METRICS),
-        "floors": ["popularity", "popularity-30d", "markov"],
-    },
-}
-METRIC: dict[Task, str] = {"like": "auc", "next-item": "ndcg@10"}
 
 
 class Head(Settings):
@@ -180,7 +150,8 @@ class Recipe:
 
     @property
     def subsets(self) -> list[str]:
-        return list(self.evaluate.subsets or DEFAULTS[self.task]["subsets"])
+        own = SUBSETS.get((self.data.protocol, self.task), DEFAULTS[self.task]["subsets"])
+        return list(self.evaluate.subsets or own)
 
     @property
     def metrics(self) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sasrec_llm.components import Component, StrategyComponent, Task
 from sasrec_llm.plugins import Plugins, suggestion
-from sasrec_llm.recipe import DEFAULTS, SECTIONS, TASKS, Choice, Data, Evaluate, Stage, task_of
+from sasrec_llm.protocols import DEFAULTS, FOLDS, TASKS
+from sasrec_llm.recipe import SECTIONS, Choice, Data, Evaluate, Stage, task_of
 
 Problems = list[tuple[str, str]]
 
@@ -26,9 +27,8 @@ class Fit:
     problems: Problems
 
     def check(self) -> None:
-        if self.data and self.data.task and self.data.task not in TASKS[self.data.protocol]:
-            known = " or ".join(TASKS[self.data.protocol])
-            self._say("data.task", f"protocol {self.data.protocol!r} asks {known}, not {self.data.task}")
+        if self.data:
+            self._protocol(self.data)
         if "strategy" in self.choices:
             strategy = self.plugins.get("strategies", self.choices["strategy"].use)
             self._sections(strategy)
@@ -52,6 +52,23 @@ class Fit:
 
     def _say(self, path: str, text: str) -> None:
         self.problems.append((path, text))
+
+    def _protocol(self, data: Data) -> None:
+        protocol, task = data.protocol, task_of(data)
+        if task not in TASKS[protocol]:
+            self._say("data.task", f"protocol {protocol!r} asks {' or '.join(TASKS[protocol])}, not {task}")
+        if protocol == "k-fold":
+            folds = data.folds or FOLDS
+            if data.fold is None:
+                self._say("data.fold", f"is required by protocol 'k-fold': --set data.fold=1, up to {folds}")
+            elif data.fold > folds:
+                self._say("data.fold", f"must be at most {folds}, since there are so many folds (got {data.fold})")
+        else:
+            for key in ("folds", "fold"):
+                if getattr(data, key) is not None:
+                    self._say(f"data.{key}", f"has no use: protocol {protocol!r} has no folds")
+        if data.asks and (protocol, task) != ("temporal", "next-item"):
+            self._say("data.asks", f"has no use: protocol {protocol!r} for the task {task!r} has one way of asking")
 
     def _sections(self, strategy: StrategyComponent[Any, Any]) -> None:
         for section, needs in strategy.needs.items():

@@ -13,7 +13,8 @@ from pydantic import Field
 from sasrec_llm.components import Settings
 from sasrec_llm.errors import RecipeError
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe import SECTIONS, Recipe, Seed, Subset
+from sasrec_llm.protocols import Subset
+from sasrec_llm.recipe import SECTIONS, Recipe, Seed
 from sasrec_llm.recipe_check import check_recipe, checked
 from sasrec_llm.recipe_file import apply, read_toml
 from sasrec_llm.recipe_fit import Problems

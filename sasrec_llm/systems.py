@@ -46,7 +46,13 @@ def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interac
         prepare(sources[name][0], given=None, folder=folder, cache=workspace.cache)
     data = recipe.data
     return load_interactions(
-        folder, data.protocol, data.history, task=recipe.task, text=data.text, text_length=data.text_length
+        folder,
+        data.protocol,
+        data.history,
+        task=recipe.task,
+        options=data.options,
+        text=data.text,
+        text_length=data.text_length,
     )
 
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sasrec_llm.data.interactions import Interactions, load_interactions
@@ -11,6 +12,7 @@ from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.plugins import Plugins
 from tests.report_runs import make_pages, make_runs
+from tests.small_data import MONTH, prepared
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("SRL_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -54,6 +56,25 @@ def builtins() -> Plugins:
 def demo_folder(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Path:
     folder = tmp_path_factory.mktemp("prepared") / "demo"
     prepare(builtins.get("sources", "demo"), given=None, folder=folder, cache=folder.parent)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tied_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """600 rows of 40 users over three years, many of the same second; users with one, two and three rows, the last of
+    them of an item that nobody else has."""
+    chance = np.random.default_rng(3)
+    columns = [chance.integers(1, high + 1, 600).tolist() for high in (40, 30, 5, 36)]
+    rows = [(user, item, rating, int(month * MONTH)) for user, item, rating, month in zip(*columns, strict=True)]
+    few = [(41, 1, 5, 0), (42, 2, 5, 0), (42, 3, 5, 9), (43, 1, 5, 0), (43, 2, 5, int(37 * MONTH))]
+    few.append((43, 31, 5, int(38 * MONTH)))
+    return prepared(tmp_path_factory.mktemp("prepared") / "tied", [*rows, *few])
+
+
+@pytest.fixture(scope="session")
+def collm_folder(shared: Path, builtins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared") / "collm-ml-1m"
+    prepare(builtins.get("sources", "collm-ml-1m"), given=shared / "collm-ml-1m", folder=folder, cache=folder.parent)
     return folder
 
 

@@ -21,13 +21,6 @@ from sasrec_llm.plugins import Plugins
 
 
 @pytest.fixture(scope="session")
-def collm_folder(shared: Path, builtins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared") / "collm-ml-1m"
-    prepare(builtins.get("sources", "collm-ml-1m"), given=shared / "collm-ml-1m", folder=folder, cache=folder.parent)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def collm(collm_folder: Path) -> Interactions:
     return load_interactions(collm_folder, "collm")
 

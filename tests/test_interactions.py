@@ -20,7 +20,7 @@ from sasrec_llm.evaluate import metrics
 from sasrec_llm.evaluate.statistics import value
 from sasrec_llm.evaluate.subsets import MEANING, subset
 from sasrec_llm.interfaces import Rows, Scored
-from sasrec_llm.recipe import Subset
+from sasrec_llm.protocols import Subset
 
 events = st.lists(
     st.tuples(st.integers(1, 4), st.integers(0, 6), st.integers(1, 9), st.integers(0, 1)), min_size=1, max_size=40

@@ -1,8 +1,7 @@
-"""Task next-item: protocols, ranks, metrics of rankings, retrieve-then-rerank."""
+"""Task next-item: what is learned from, ranks, metrics of rankings, retrieve-then-rerank."""
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device
-from sasrec_llm.errors import DataError, NonFiniteError
+from sasrec_llm.errors import NonFiniteError
 from sasrec_llm.evaluate import ranking_metrics
 from sasrec_llm.evaluate.ranking import NextItemTask, rank_list, rank_scores
 from sasrec_llm.evaluate.statistics import value
@@ -28,18 +27,9 @@ from sasrec_llm.interfaces import Histories, Ranked
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.strategies.ranking import Reranked
 from sasrec_llm.testing import histories
+from tests.small_data import prepared
 
 CPU = Device("cpu", False)
-
-
-def prepared(folder: Path, rows: list[tuple[int, int, int]], builtins: Plugins) -> Path:
-    """(user, item, time) as a dataset."""
-    lines = ["user,item,timestamp", *(f"{user},{item},{time}" for user, item, time in rows)]
-    (folder / "events.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    from sasrec_llm.cli.data import own_source
-
-    prepare(own_source("events"), given=folder / "events.csv", folder=folder / "events", cache=folder, own=OwnData())
-    return folder / "events"
 
 
 EVENTS = st.lists(
@@ -50,50 +40,6 @@ EVENTS = st.lists(
 ).filter(
     lambda rows: len({user for user, _, _ in rows}) > 10 and min(Counter(user for user, _, _ in rows).values()) > 2
 )
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-@given(rows=EVENTS)
-def test_leave_one_out_is_the_last_and_the_one_before(
-    rows: list[tuple[int, int, int]], tmp_path_factory: pytest.TempPathFactory, builtins: Plugins
-) -> None:
-    data = load_interactions(prepared(tmp_path_factory.mktemp("loo"), rows, builtins), "leave-one-out")
-    for user in range(1, data.n_users + 1):
-        mine = np.flatnonzero(data.rows.users == user)
-        expected = [0] * (len(mine) - 2) + [1, 2] if len(mine) >= 3 else [0] * len(mine)
-        assert data.splits[mine].tolist() == expected
-        assert (np.diff(data.rows.times[mine]) >= 0).all()
-        for row in mine:
-            known = data.histories(np.array([row]), 50).items[0]
-            assert known[known != 0].tolist() == data.rows.items[mine[mine < row]].tolist(), (
-                "all earlier rows are known"
-            )
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-@given(rows=EVENTS)
-def test_session_holds_out_the_latest_fifth_and_only_items_that_train_has(
-    rows: list[tuple[int, int, int]], tmp_path_factory: pytest.TempPathFactory, builtins: Plugins
-) -> None:
-    folder = prepared(tmp_path_factory.mktemp("session"), rows, builtins)
-    with contextlib.suppress(DataError):  # a test session may have only items that train does not
-        check_session(load_interactions(folder, "session"), rows)
-
-
-def check_session(data: Interactions, rows: list[tuple[int, int, int]]) -> None:
-    last = {user: max(time for u, _, time in rows if u == user) for user in {u for u, _, _ in rows}}
-    order = sorted(last, key=lambda user: (last[user], user))
-    early = set(order[: int(0.8 * len(order))])
-    of_train = {item for user, item, _ in rows if user in early}
-    test = data.of("test")
-    assert not {int(user) for user in data.user_ids[data.rows.users[test]]} & early
-    assert {int(item) for item in data.item_ids[1:]} <= of_train
-    for split in ("valid", "test"):
-        for row in data.of(split):
-            mine = np.flatnonzero(data.rows.users == data.rows.users[row])
-            assert row == mine[-1], "the last row is asked"
-            assert set(data.splits[mine[:-1]].tolist()) == {3}, "the rows before it are known, not trained on"
-    assert len(data.of("valid")) <= 0.1 * len(early) + 1e-9
 
 
 def test_the_published_session_split_of_beauty(shared: Path, tmp_path: Path, builtins: Plugins) -> None:
@@ -112,9 +58,10 @@ def test_the_published_session_split_of_beauty(shared: Path, tmp_path: Path, bui
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(rows=EVENTS, length=st.integers(1, 6))
 def test_windows_teach_every_like_of_train_but_the_first_once(
-    rows: list[tuple[int, int, int]], length: int, tmp_path_factory: pytest.TempPathFactory, builtins: Plugins
+    rows: list[tuple[int, int, int]], length: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    data = load_interactions(prepared(tmp_path_factory.mktemp("windows"), rows, builtins), "leave-one-out")
+    folder = prepared(tmp_path_factory.mktemp("windows") / "events", rows, "user,item,timestamp")
+    data = load_interactions(folder, "leave-one-out")
     batches = Training(data).batches("sequences", length, 0)
     taught: list[tuple[int, int]] = []
     for index in batches.index:

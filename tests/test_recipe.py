@@ -57,7 +57,7 @@ def test_every_problem_is_reported_at_once(builtins: Plugins) -> None:
         builtins,
     )
     assert found["sede"] == "unknown key (did you mean 'seed'?)"
-    assert found["data.protocol"].startswith("must be 'collm', 'temporal', 'leave-one-out' or 'session'")
+    assert found["data.protocol"].startswith("must be 'collm', 'temporal', 'leave-one-out', 'session' or 'k-fold'")
     assert found["encoder.use"].startswith("unknown encoder 'sasrek' (did you mean 'sasrec'?)")
     assert found["aligner.tokens"] == "must be at least 1 (got 0)"
     assert found["backbone.lora.rr"] == "unknown key (did you mean 'r'?)"

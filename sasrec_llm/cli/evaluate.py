@@ -10,7 +10,7 @@ from sasrec_llm.cli.output import print_json, print_rows, print_table, print_tex
 from sasrec_llm.cli.run import Json
 from sasrec_llm.errors import UsageError
 from sasrec_llm.plugins import plugins, suggestion
-from sasrec_llm.recipe import Subset
+from sasrec_llm.protocols import Subset
 
 SUBSETS = list(get_args(Subset))
 Split = Annotated[

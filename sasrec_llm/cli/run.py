@@ -77,7 +77,8 @@ def run_all(suite: Suite, known: Plugins, json: bool) -> None:
 
 def announce(recipe: Recipe, finished: bool = False) -> None:
     use = " → ".join(choice.use for section, choice in recipe.choices.items() if section != "strategy")
-    what = [recipe.head.name, f"{recipe.data.use} ({recipe.data.protocol})", use, recipe.strategy.use]
+    split = ", ".join([recipe.data.protocol, *(f"{key} {value}" for key, value in recipe.data.options.items())])
+    what = [recipe.head.name, f"{recipe.data.use} ({split})", use, recipe.strategy.use]
     say(" · ".join(part for part in (*what, f"seed {recipe.head.seed}", "finished before" if finished else "") if part))
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from sasrec_llm.components import Settings
 from sasrec_llm.durable import read_json, write_json, write_text
 from sasrec_llm.errors import DataError
+from sasrec_llm.protocols import FOLDS
 
 TIMED = ("collm", "temporal", "session")  # protocols that look at the clock
 
@@ -81,7 +82,8 @@ class Card(Settings):
         for url, value in self.downloads.items():
             found.append(("download", f"{url} has no published checksum; what came has SHA-256 {value}"))
         for protocol, counts in self.protocols.items():
-            found.append((protocol, " / ".join(f"{count:,}" for count in counts) + " rows train / valid / test"))
+            of = f" of fold 1 of {FOLDS}" if protocol == "k-fold" else ""
+            found.append((protocol, " / ".join(f"{count:,}" for count in counts) + f" rows train / valid / test{of}"))
         return [*found, ("sha256", self.sha256)]
 
 

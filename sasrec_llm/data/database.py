@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,15 @@ def script(name: str) -> str:
 
 
 def split_of(protocol: str) -> str:
-    """The query that adds `part` to `interactions`: 0 train, 1 valid, 2 test, 3 known only, NULL unused."""
+    """The query that adds `part` to `interactions`: 0 train, 1 valid, 2 test, 3 known only, NULL unused.
+
+    It reads the variables `task`, and `folds`, `fold`, `asks` where the protocol has such options."""
     return script("protocol_" + protocol.replace("-", "_"))
+
+
+def set_variables(connection: Any, values: Mapping[str, int | str]) -> None:
+    for name, value in values.items():
+        connection.execute(f"SET VARIABLE {name} = ?", [value])
 
 
 def quoted(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 
 from sasrec_llm.components import Task
 from sasrec_llm.data.card import Card, read_card, refuse_untimed
-from sasrec_llm.data.database import connect, quoted, split_of
+from sasrec_llm.data.database import connect, quoted, set_variables, split_of
 from sasrec_llm.data.texts import read_texts
 from sasrec_llm.durable import digest, verify
 from sasrec_llm.errors import DataError
 from sasrec_llm.interfaces import Examples, Histories, Rows
-from sasrec_llm.recipe import TASKS
+from sasrec_llm.protocols import TASKS
 
 SPLITS = ("train", "valid", "test", "context")  # context: known when a question is asked, but not trained on
 Ints = NDArray[np.int64]
@@ -34,7 +35,7 @@ class Interactions:
     task: Task
     history_rule: str
     like_at: float
-    sha256: str  # of the data, the protocol, the task, the history rule and what is said of items
+    sha256: str  # of the data, the protocol and its options, the task, the history rule and what is said of items
     rows: Rows  # [rows]
     splits: NDArray[np.int8]  # [rows] index into SPLITS
     user_ids: Ints  # [n_users + 1] id in the prepared dataset
@@ -43,6 +44,7 @@ class Interactions:
     liked: Ints  # [likes] items
     start: Ints  # [rows]
     end: Ints  # [rows]
+    options: Mapping[str, int | str] = field(default_factory=dict)  # of the protocol
 
     @property
     def n_users(self) -> int:
@@ -95,6 +97,7 @@ def load_interactions(
     history_rule: str | None = None,
     *,
     task: Task | None = None,
+    options: Mapping[str, int | str] | None = None,
     text: str = "{title}",
     text_length: int = 300,
 ) -> Interactions:
@@ -102,10 +105,11 @@ def load_interactions(
     card = read_card(folder)
     refuse_untimed(card, protocol)
     verify(folder)
-    task = task or TASKS[protocol][0]
+    task, options = task or TASKS[protocol][0], dict(options or {})
     # Protocols that know one task only take every row as an event, whatever its rating.
     kept = "label = 1" if task == "next-item" and len(TASKS[protocol]) > 1 else "true"
     with connect() as connection:
+        set_variables(connection, {"task": task, **options})
         for name in ("interactions", "items"):
             connection.execute(
                 f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{quoted(str(folder / name))}.parquet')"
@@ -125,7 +129,7 @@ def load_interactions(
     item_ids, items = np.unique(columns["item"], return_inverse=True)
     ratings = rating if card.rated and task == "like" else None
     rows = Rows(users + 1, items + 1, columns["label"], columns["timestamp"], ratings)
-    rule = history_rule or ("collm" if protocol != "temporal" else card.history)
+    rule = history_rule or (card.history if len(TASKS[protocol]) > 1 else "collm")
     start, end = history_bounds(rows, strict=rule == "strict")
     return Interactions(
         name=card.name,
@@ -133,7 +137,7 @@ def load_interactions(
         task=task,
         history_rule=rule,
         like_at=card.like_at,
-        sha256=digest([card.sha256, protocol, rule, task, text, text_length]),
+        sha256=digest([card.sha256, protocol, rule, task, text, text_length, *([options] if options else [])]),
         rows=rows,
         splits=splits,
         user_ids=np.concatenate([[0], user_ids]),
@@ -142,6 +146,7 @@ def load_interactions(
         liked=rows.items[rows.labels == 1],
         start=start,
         end=end,
+        options=options,
     )
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from sasrec_llm.components import Source, resolve
 from sasrec_llm.data.card import TIMED, Card, write_card
-from sasrec_llm.data.database import connect, script, split_of, write_parquet
+from sasrec_llm.data.database import connect, script, set_variables, split_of, write_parquet
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.texts import clean_items
 from sasrec_llm.durable import digest, new_folder, sha256
 from sasrec_llm.errors import DataError
-from sasrec_llm.recipe import TASKS, TEXT_FIELDS
+from sasrec_llm.protocols import FOLDS, TASKS
+from sasrec_llm.recipe import TEXT_FIELDS
 
 TABLES = {
     "interactions": 'SELECT * FROM interactions ORDER BY "user", "timestamp", line',
@@ -137,9 +138,11 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
         "SELECT reason, count(*) FROM rejected WHERE file = 'interactions' GROUP BY 1 ORDER BY 1"
     ).fetchall()
     protocols = {}
-    for protocol in TASKS:
+    set_variables(connection, {"folds": FOLDS, "fold": 1})
+    for protocol, tasks in TASKS.items():
         if own.order and protocol in TIMED:
             continue
+        set_variables(connection, {"task": tasks[0] if facts["liked_share"] < 1 else tasks[-1]})
         parts = dict(
             connection.execute(
                 f"SELECT part, count(*) FROM ({split_of(protocol)}) WHERE part IS NOT NULL GROUP BY 1"

@@ -16,7 +16,7 @@ from sasrec_llm.durable import read_json
 from sasrec_llm.evaluate.bootstrap import Difference, Figure
 from sasrec_llm.evaluate.examiner import Cost
 from sasrec_llm.evaluate.results import Table
-from sasrec_llm.recipe import METRIC
+from sasrec_llm.protocols import METRIC
 from sasrec_llm.report.records import Kind, Source, Stage, Training
 
 COUNTS = ("uauc_users", "repeats")  # of a table, beside rows and users

@@ -39,6 +39,7 @@ def open_prepared(folder: Path, datasets: Path, data: Interactions | None = None
             wanted.protocol,
             wanted.history,
             task=wanted.task,
+            options=wanted.options,
             text=wanted.text,
             text_length=wanted.text_length,
         )

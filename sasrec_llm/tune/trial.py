@@ -11,7 +11,7 @@ from sasrec_llm.errors import NonFiniteError, StoppedError
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe import METRIC
+from sasrec_llm.protocols import METRIC
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.recipe_merge import put
 from sasrec_llm.runs import LogWriter, Run, Workspace
