@@ -15,7 +15,7 @@ from sasrec_llm.components import Across, BuildContext, StrategyComponent
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.data.training import Training
 from sasrec_llm.errors import DataError, RunError
-from sasrec_llm.evaluate.results import measure
+from sasrec_llm.evaluate.results import Asked, measure
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.experiment import Outcome, about, evaluate
 from sasrec_llm.plugins import Plugins, suggestion
@@ -75,7 +75,7 @@ def evaluate_across(
     answers = {name: [examiner.answer(recommender, rows, name, chain.strategy.history_length)]}
     for floor, encoder, _ in fitted_floors(there, system.context, chain, plugins):
         answers[floor] = [examiner.answer(encoder, rows, floor, encoder.history_length)]
-    outcome = Outcome(found, name, {"test": measure(answers, examiner.task, rows, subsets)})
+    outcome = Outcome(found, name, {"test": measure([Asked(examiner.task, rows, answers)], subsets)})
     return Elsewhere(outcome, about(data), recipe.data.use, list(answers)[1:])
 
 

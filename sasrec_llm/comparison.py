@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from sasrec_llm.durable import digest, read_json
+from sasrec_llm.durable import read_json
 from sasrec_llm.errors import DamagedError, RunError, UsageError
 from sasrec_llm.evaluate.examiner import Cost
 from sasrec_llm.evaluate.predictions import load_predictions
-from sasrec_llm.evaluate.results import Table, measure
+from sasrec_llm.evaluate.results import Asked, Table, measure
 from sasrec_llm.evaluate.task import Answers, Task
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.run_lookup import kind
 from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.systems import open_data, task_for
 
-# What of their data must be the same for runs to be compared; the last three are options of a protocol.
-SAME = ("name", "protocol", "task", "folds", "fold", "asks")
+# What of their data must be the same for runs to be compared; the last two are options of a protocol.
+SAME = ("name", "protocol", "task", "folds", "asks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +59,33 @@ def compare(
 ) -> Comparison:
     """`stages`: also what each stage of a run left."""
     runs = [run for found in members.values() for run in found]
-    first = refuse_other_rows(runs)
+    about = refuse_other_rows(members)
     recipes = {run.name: check_recipe(run.resolved(), str(run.folder / "resolved.json"), plugins) for run in runs}
-    recipe = recipes[runs[0].name]
     metrics = list(dict.fromkeys(metric for found in recipes.values() for metric in found.metrics))
-    task = task_for(recipe, open_data(recipe, workspace, plugins), plugins, metrics)
-    systems: dict[str, list[Answers]] = {}
+    named = list(dict.fromkeys(floor for run in runs for floor in recipes[run.name].floors))
     costs: dict[str, list[Cost]] = {}
-    for label, found in members.items():
-        for run in found:
-            for shown, answers, cost in answers_of(run, recipes[run.name], label, task, stages):
-                systems.setdefault(shown, []).append(answers)
-                costs.setdefault(shown, []).append(cost)
-    floors = list(dict.fromkeys(floor for run in runs for floor in recipes[run.name].floors if floor in systems))
-    for floor in floors:  # the same in every run
-        del systems[floor][1:], costs[floor][1:]
-    systems = {key: systems[key] for key in [*(key for key in systems if key not in floors), *floors]}
+    folds = []
+    for fold in sorted({recipe.data.fold or 0 for recipe in recipes.values()}):
+        inside = [run for run in runs if (recipes[run.name].data.fold or 0) == fold]
+        recipe = recipes[inside[0].name]
+        task = task_for(recipe, open_data(recipe, workspace, plugins), plugins, metrics)
+        systems: dict[str, list[Answers]] = {}
+        for label, found in members.items():
+            for run in found:
+                if run in inside:
+                    for shown, answers, cost in answers_of(run, recipes[run.name], label, task, stages):
+                        systems.setdefault(shown, []).append(answers)
+                        costs.setdefault(shown, []).append(cost)
+        floors = [floor for floor in named if floor in systems]
+        for floor in floors:  # the same in every run
+            del systems[floor][1:]
+        order = [*(system for system in systems if system not in floors), *floors]
+        folds.append(Asked(task, task.data.of("test"), {system: systems[system] for system in order}))
     reference = reference or next(iter(members))
-    if reference not in systems:
-        raise UsageError(f"there is no system {reference!r} here{suggestion(reference, list(systems))}")
-    tables = measure(systems, task, task.data.of("test"), subsets, reference)
-    return Comparison(
-        name, first["data"], reference, tables, members, {k: mean_cost(v) for k, v in costs.items()}, floors
-    )
+    if reference not in order:
+        raise UsageError(f"there is no system {reference!r} here{suggestion(reference, order)}")
+    means = {system: mean_cost(costs[system]) for system in order}
+    return Comparison(name, about, reference, measure(folds, subsets, reference), members, means, floors)
 
 
 def answers_of(run: Run, recipe: Recipe, label: str, task: Task, stages: bool) -> list[tuple[str, Answers, Cost]]:
@@ -104,9 +109,18 @@ def answers_of(run: Run, recipe: Recipe, label: str, task: Task, stages: bool) -
     return found
 
 
-def refuse_other_rows(runs: Sequence[Run]) -> dict[str, Any]:
-    """The figures of the first run, if the others were asked the same questions."""
+def refuse_other_rows(members: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
+    """What the runs were asked about, if all were asked the same; where users are in folds, the same folds."""
+    runs = [run for found in members.values() for run in found]
     every = [read_json(run.folder / "metrics.json") for run in runs]
+    folds = {label: sorted({str(fold_of(run)) for run in found}) for label, found in members.items()}
+    first, *others = folds
+    for label in others:
+        if folds[label] != folds[first]:
+            raise RunError(
+                f"runs scored on different rows cannot be compared: {first} has fold "
+                f"{', '.join(folds[first])}, {label} has {', '.join(folds[label])}"
+            )
     for run, metrics in zip(runs, every, strict=True):
         if metrics.get("version") != 2:
             raise RunError(
@@ -120,18 +134,21 @@ def refuse_other_rows(runs: Sequence[Run]) -> dict[str, Any]:
                     f"runs scored on different rows cannot be compared: {runs[0].name} has {key} {ours}, "
                     f"{run.name} has {theirs}"
                 )
-    return every[0]  # type: ignore[no-any-return]
+    return {key: value for key, value in every[0]["data"].items() if key != "fold" or len(folds[first]) == 1}
+
+
+def fold_of(run: Run) -> int | None:
+    return run.resolved()["data"].get("fold")  # type: ignore[no-any-return]
 
 
 def grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """By recipe name; runs of one name must differ by their seed alone, or each is called by its folder."""
+    """By recipe name; runs of one name must differ by seed and fold alone, or each is called by its folder."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(run.resolved()["name"], []).append(run)
     labelled: dict[str, list[Run]] = {}
     for name, same in found.items():
-        alike = {digest({key: value for key, value in run.resolved().items() if key != "seed"}) for run in same}
-        if len(alike) == 1:
+        if len({kind(run) for run in same}) == 1:
             labelled[name] = same
         else:
             labelled |= {run.name: [run] for run in same}

@@ -12,7 +12,7 @@ from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.durable import read_json, write_json, write_text
 from sasrec_llm.evaluate.examiner import EVALUATED, Cost
 from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
-from sasrec_llm.evaluate.results import Table, measure
+from sasrec_llm.evaluate.results import Asked, Table, measure
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.evaluate.task import Answers, Task
 from sasrec_llm.plugins import Plugins
@@ -89,7 +89,7 @@ def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: 
     answers = chain.examiner.answer(recommender, rows, name, chain.strategy.history_length)
     valid = load_predictions(found.folder / "predictions.parquet", task)[name]["valid"]
     answers = task.calibrated(answers, on=valid, rows=chain.data.of("valid"))
-    return Outcome(found, name, {"test": measure({name: [answers]}, task, rows, subsets)})
+    return Outcome(found, name, {"test": measure([Asked(task, rows, {name: [answers]})], subsets)})
 
 
 def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
@@ -136,7 +136,8 @@ def costs(recipe: Recipe, stages: Mapping[str, Any], asked: Mapping[str, Cost]) 
 def tables(recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> dict[str, list[Table]]:
     return {
         split: measure(
-            {name: [by_split[split]] for name, by_split in answers.items()}, task, task.data.of(split), recipe.subsets
+            [Asked(task, task.data.of(split), {name: [by_split[split]] for name, by_split in answers.items()})],
+            recipe.subsets,
         )
         for split in EVALUATED
     }

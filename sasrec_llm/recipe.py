@@ -145,6 +145,11 @@ class Recipe:
         return task_of(self.data)
 
     @property
+    def in_folds(self) -> bool:
+        """Whether it stands for a run on every fold."""
+        return self.data.protocol == "k-fold" and self.data.fold is None
+
+    @property
     def strategy(self) -> Choice:
         return self.choices["strategy"]
 
@@ -159,7 +164,10 @@ class Recipe:
 
     @property
     def floors(self) -> list[str]:
-        return DEFAULTS[self.task]["floors"] if self.evaluate.floors is None else self.evaluate.floors
+        """Without what is the system itself."""
+        own = self.choices["encoder"].use if self.strategy.use == "encoder-only" else ""
+        named = DEFAULTS[self.task]["floors"] if self.evaluate.floors is None else self.evaluate.floors
+        return [floor for floor in named if floor != own]
 
     def metric(self, stage: Stage) -> str:
         return stage.metric or METRIC[self.task]

@@ -59,9 +59,7 @@ class Fit:
             self._say("data.task", f"protocol {protocol!r} asks {' or '.join(TASKS[protocol])}, not {task}")
         if protocol == "k-fold":
             folds = data.folds or FOLDS
-            if data.fold is None:
-                self._say("data.fold", f"is required by protocol 'k-fold': --set data.fold=1, up to {folds}")
-            elif data.fold > folds:
+            if data.fold and data.fold > folds:
                 self._say("data.fold", f"must be at most {folds}, since there are so many folds (got {data.fold})")
         else:
             for key in ("folds", "fold"):

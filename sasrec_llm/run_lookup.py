@@ -30,14 +30,20 @@ def find_run(runs: Path, name: str | None, data_sha: str = "", seed: int | None 
 
 
 def find_runs(runs: Path, name: str) -> list[Run]:
-    """A finished run; of one recipe run with several seeds, all of them; of a suite, all it compared."""
+    """A finished run; of one recipe run with several seeds or folds, all of them; of a suite, all it compared."""
     if Path(name, "comparison.json").is_file():
         members = read_json(Path(name, "comparison.json"))["members"]
         return [find_run(runs, str(runs / run)) for same in members.values() for run in same]
     found = matching(finished_runs(runs), name)
-    if len({digest(run.resolved() | {"seed": 0}) for run in found}) == 1:
+    if len({kind(run) for run in found}) == 1:
         return found
     return [find_run(runs, name)]
+
+
+def kind(run: Run) -> str:
+    """Hash of a run's recipe but for its seed and fold."""
+    resolved = run.resolved()
+    return digest({**resolved, "seed": 0, "data": {**resolved["data"], "fold": 0}})
 
 
 def finished_runs(runs: Path, data_sha: str = "") -> list[Run]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from sasrec_llm.components import Settings
 from sasrec_llm.errors import RecipeError
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.protocols import Subset
+from sasrec_llm.protocols import FOLDS, Subset
 from sasrec_llm.recipe import SECTIONS, Recipe, Seed
 from sasrec_llm.recipe_check import check_recipe, checked
 from sasrec_llm.recipe_file import apply, read_toml
@@ -65,8 +65,7 @@ def load_suite(path: Path, overrides: Sequence[str], plugins: Plugins) -> Suite:
             continue
         if recipe.head.name in recipes:
             problems.append(("recipes", f"{name} has the name of another recipe here: {recipe.head.name}"))
-        seeds = settings.seeds or recipe.head.seeds or [recipe.head.seed]
-        recipes[recipe.head.name] = [with_seed(recipe, seed) for seed in seeds]
+        recipes[recipe.head.name] = repeats(recipe, settings.seeds)
         given[recipe.head.name] = file.read_text(encoding="utf-8")
     problems += [("recipes", text) for text in different_questions(recipes)]
     if problems:
@@ -75,14 +74,25 @@ def load_suite(path: Path, overrides: Sequence[str], plugins: Plugins) -> Suite:
 
 
 def repeated(recipe: Recipe, given: str) -> Suite:
-    """One recipe, once for each of its seeds."""
+    """One recipe, once for each of its seeds and folds."""
     name = recipe.head.name
-    runs = [with_seed(recipe, seed) for seed in recipe.head.seeds or [recipe.head.seed]]
-    return Suite(name, {name: runs}, {name: given}, recipe.subsets, recipe.floors[-1] if recipe.floors else "")
+    floor = recipe.floors[-1] if recipe.floors else ""
+    return Suite(name, {name: repeats(recipe)}, {name: given}, recipe.subsets, floor)
 
 
-def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    return replace(recipe, head=recipe.head.model_copy(update={"seed": seed, "seeds": None}))
+def repeats(recipe: Recipe, seeds: Sequence[int] | None = None) -> list[Recipe]:
+    """The runs that a recipe stands for: with each seed, on each fold."""
+    data, head = recipe.data, recipe.head
+    folds = range(1, (data.folds or FOLDS) + 1) if recipe.in_folds else [data.fold]
+    return [
+        replace(
+            recipe,
+            head=head.model_copy(update={"seed": seed, "seeds": None}),
+            data=data.model_copy(update={"fold": fold}),
+        )
+        for seed in seeds or head.seeds or [head.seed]
+        for fold in folds
+    ]
 
 
 def overlay(table: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device, choose_device
 from sasrec_llm.durable import digest, read_json
-from sasrec_llm.errors import DataError, RunError
+from sasrec_llm.errors import DataError, RunError, UsageError
 from sasrec_llm.evaluate.examiner import EVALUATED, Examiner
 from sasrec_llm.evaluate.task import Task, make_task
 from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy
@@ -28,6 +28,8 @@ from sasrec_llm.train.stages import Chain
 
 
 def open_data(recipe: Recipe, workspace: Workspace, plugins: Plugins) -> Interactions:
+    if recipe.in_folds:
+        raise UsageError("one fold at a time: --set data.fold=1")
     name, folder = recipe.data.use, workspace.data / recipe.data.use
     if not (folder / "card.json").is_file():
         sources = plugins.offers("sources")
@@ -149,15 +151,13 @@ def fitted_floors(
 ) -> Iterator[tuple[str, Scorer, float]]:
     """The closed-form encoders that stand beside the system, one after the other, fitted on the chain's train rows,
     and the seconds that took."""
-    own = recipe.choices["encoder"].use if recipe.strategy.use == "encoder-only" else ""
     for name in recipe.floors:
-        if name != own:
-            encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
-            started = time.monotonic()
-            encoder.fit(chain.training.rows())
-            seconds = time.monotonic() - started
-            encoder.to(chain.examiner.device.name)
-            yield name, encoder, seconds
+        encoder = make("encoder", Choice(name, plugins.get("encoders", name).settings()), context, plugins)
+        started = time.monotonic()
+        encoder.fit(chain.training.rows())
+        seconds = time.monotonic() - started
+        encoder.to(chain.examiner.device.name)
+        yield name, encoder, seconds
 
 
 def restore(found: Run, recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> Chain:

@@ -76,7 +76,6 @@ def checked(builtins: Plugins, **data: Any) -> Recipe:
 @pytest.mark.parametrize(
     ("data", "key", "text"),
     [
-        ({"protocol": "k-fold"}, "data.fold", "is required by protocol 'k-fold': --set data.fold=1, up to 5"),
         (
             {"protocol": "k-fold", "folds": 3, "fold": 4},
             "data.fold",

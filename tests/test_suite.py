@@ -94,6 +94,28 @@ def test_seeds_are_runs_of_their_own_and_end_in_a_mean(place: Workspace, builtin
     assert label == "small-mf"
 
 
+def test_folds_are_runs_of_their_own_and_every_user_is_asked_once(place: Workspace, builtins: Plugins) -> None:
+    recipe = check_recipe(BIAS | {"data": {"use": "demo", "protocol": "k-fold", "folds": 3}}, "test", builtins)
+    outcome, heard = told(repeated(recipe, ""), place, builtins)
+    assert len(heard) == 3
+    runs = outcome.comparison.members["bias"]
+    each = [json.loads((found.folder / "metrics.json").read_text())["test"][0] for found in runs]
+    (whole, *_) = outcome.comparison.tables
+    assert whole.rows == sum(fold["rows"] for fold in each)
+    assert whole.users == sum(fold["users"] for fold in each)
+    every = [fold["systems"]["bias"]["auc"]["value"] for fold in each]
+    auc = whole.systems["bias"]["auc"]
+    assert auc.value == pytest.approx(np.mean(every))
+    assert auc.sd == pytest.approx(np.std(every, ddof=1))
+    assert auc.low is not None
+    assert auc.high is not None
+    assert auc.low < np.mean(every) < auc.high
+    with pytest.raises(RunError, match="bias has fold 1, 2, 3, alone has 1"):
+        compare({"bias": runs, "alone": runs[:1]}, ["all"], place, builtins)
+    with pytest.raises(UsageError, match="one fold at a time"):
+        run(recipe, "", place, builtins)
+
+
 def test_a_suite_runs_its_recipes_and_outlives_one_that_fails(
     place: Workspace, builtins: Plugins, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ def run(
     checked = load_recipe(recipe, set_ or [], known)
     if checked.search:
         say(f"its [search] is for srl tune {recipe}; here its own values are run")
-    if checked.head.seeds:
+    if checked.head.seeds or checked.in_folds:
         run_all(repeated(checked, given(recipe, set_ or [])), known, json)
         return
     announce(checked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from sasrec_llm.data.interactions import Ints
 from sasrec_llm.evaluate.bootstrap import Difference, Figure, difference, figure, resample
-from sasrec_llm.evaluate.statistics import Mean, value
+from sasrec_llm.evaluate.statistics import Folds, Mean, value
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.evaluate.task import Answers, Task
 from sasrec_llm.interfaces import Statistic
@@ -53,35 +54,58 @@ def dumped(systems: Mapping[str, Mapping[str, Figure | Difference]]) -> dict[str
     return {system: {metric: found.dump() for metric, found in figures.items()} for system, figures in systems.items()}
 
 
-def measure(
-    systems: Mapping[str, Sequence[Answers]], task: Task, rows: Ints, names: Sequence[str], reference: str = ""
-) -> list[Table]:
-    """A table for each subset name. A system has answered once for each seed, and its figure is the mean over them;
-    with a reference, each system's figures less those of the reference, on the same draws of users."""
-    tables = []
-    for name in names:
-        mask = subset(name, task.data, rows)
-        table = sized(name, task, rows[mask])
-        statistics: dict[tuple[str, str], Statistic] = {}
-        spread: dict[tuple[str, str], float] = {}
-        for system, by_seed in systems.items():
-            found = [task.statistics(answers[mask], rows[mask]) for answers in by_seed]
-            for metric in found[0]:
-                each = [of_seed[metric] for of_seed in found]
-                statistics[system, metric] = Mean(each) if len(each) > 1 else each[0]
-                if len(each) > 1:
-                    spread[system, metric] = float(np.std([value(one) for one in each], ddof=1))
-        draws = resample(statistics)
-        for (system, metric), one in statistics.items():
-            key = (system, metric)
-            table.systems.setdefault(system, {})[metric] = figure(one, draws[key], spread.get(key))
-            base = (reference, metric)
-            if system != reference and base in statistics:
-                gain = difference(one, statistics[base], draws[key], draws[base])
-                table.differences.setdefault(system, {})[metric] = gain
-        tables.append(table)
-    return tables
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Rows, and what systems answered to them, once for each seed. Where users are in folds, a fold of them."""
+
+    task: Task
+    rows: Ints
+    systems: Mapping[str, Sequence[Answers]]
+
+    def of(self, name: str) -> Asked:
+        """A subset of the rows."""
+        mask = subset(name, self.task.data, self.rows)
+        systems = {system: [answers[mask] for answers in by_seed] for system, by_seed in self.systems.items()}
+        return Asked(self.task, self.rows[mask], systems)
+
+    def statistics(self, system: str) -> list[dict[str, Statistic]]:
+        """For each seed."""
+        return [self.task.statistics(answers, self.rows) for answers in self.systems[system]]
 
 
-def sized(name: str, task: Task, rows: Ints) -> Table:
-    return Table(name, len(rows), len(np.unique(task.data.rows.users[rows])), task.counts(rows))
+def measure(folds: Sequence[Asked], names: Sequence[str], reference: str = "") -> list[Table]:
+    """A table for each subset name. A system's figure is the mean over its seeds and over folds; with a reference, each
+    system's figures less those of the reference, on the same draws of users."""
+    return [_measure([fold.of(name) for fold in folds], name, reference) for name in names]
+
+
+def _measure(folds: Sequence[Asked], name: str, reference: str) -> Table:
+    table = sized(name, folds)
+    statistics: dict[tuple[str, str], Statistic] = {}
+    spread: dict[tuple[str, str], float] = {}
+    for system in folds[0].systems:
+        found = [fold.statistics(system) for fold in folds]
+        for metric in found[0][0]:
+            each = [[of_seed[metric] for of_seed in by_seed] for by_seed in found]
+            means = [Mean(by_seed) if len(by_seed) > 1 else by_seed[0] for by_seed in each]
+            statistics[system, metric] = Folds(means) if len(means) > 1 else means[0]
+            values = [value(one) for by_seed in each for one in by_seed]
+            if len(values) > 1:
+                spread[system, metric] = float(np.std(values, ddof=1))
+    draws = resample(statistics)
+    for (system, metric), one in statistics.items():
+        key, base = (system, metric), (reference, metric)
+        table.systems.setdefault(system, {})[metric] = figure(one, draws[key], spread.get(key))
+        if system != reference and base in statistics:
+            gain = difference(one, statistics[base], draws[key], draws[base])
+            table.differences.setdefault(system, {})[metric] = gain
+    return table
+
+
+def sized(name: str, folds: Sequence[Asked]) -> Table:
+    """How many rows and users all folds have together."""
+    counts = Counter[str]()
+    for fold in folds:
+        counts.update(fold.task.counts(fold.rows))
+    users = sum(len(np.unique(fold.task.data.rows.users[fold.rows])) for fold in folds)
+    return Table(name, sum(len(fold.rows) for fold in folds), users, dict(counts))

@@ -114,6 +114,22 @@ class Mean:
         return np.mean([part.at(weights) for part in self.parts], axis=0)  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """The mean of a figure over folds of users; their users side by side."""
+
+    parts: Sequence[Statistic]
+
+    @property
+    def n_users(self) -> int:
+        return sum(part.n_users for part in self.parts)
+
+    def at(self, weights: Floats) -> Floats:
+        cuts = np.cumsum([part.n_users for part in self.parts])[:-1]
+        each = [part.at(of) for part, of in zip(self.parts, np.split(weights, cuts, axis=1), strict=True)]
+        return np.mean(each, axis=0)  # type: ignore[no-any-return]
+
+
 def statistic(measure: Callable[[Any], float | Statistic], answers: Scored | Ranked) -> Statistic:
     found = measure(answers)
     if not isinstance(found, (int, float)):
