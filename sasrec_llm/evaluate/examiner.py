@@ -6,6 +6,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from sasrec_llm.data.interactions import Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.evaluate.task import Answers, Task
@@ -43,6 +45,13 @@ class Examiner:
         pairs = sum(map(len, rows.values())) * (1 if self.task.data.task == "like" else self.task.data.n_items)
         self.costs[who] = Cost(pairs / max(time.monotonic() - started, 1e-9), self.device.peak_memory_mb())
         return found
+
+    def drawn(self, split: str, most: int | None, seed: int) -> Ints:
+        """Rows of a split: all, or so many of them, drawn once."""
+        rows = self.task.data.of(split)
+        if most is None or most >= len(rows):
+            return rows
+        return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
     def figures(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> dict[str, float]:
         return self.task.figures(self.answer(recommender, rows, who, history_length), rows)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from sasrec_llm.durable import new_folder, read_json, verify
 from sasrec_llm.errors import DamagedError
+from sasrec_llm.evaluate.examiner import Examiner
+from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
+from sasrec_llm.evaluate.task import Answers
 
 log = logging.getLogger(__name__)
 STAGES = "stages/*/result/stage.json"
@@ -34,3 +38,16 @@ def adopt(result: Path, identity: str, runs: Path) -> bool:
             log.info("stage %s taken over from %s", result.parent.name, found)
             return True
     return False
+
+
+def complete(result: Path, examiner: Examiner, ask: Callable[[str], Answers]) -> dict[str, Answers]:
+    """A stage's answers by split. A trial of a search answers for validation alone; who takes it over adds the rest."""
+    path = "predictions.parquet"
+    ((name, found),) = load_predictions(result / path, examiner.task).items()
+    missing = [split for split in examiner.splits if split not in found]
+    if missing:
+        found |= {split: ask(split) for split in missing}
+        with new_folder(result) as draft:
+            shutil.copytree(result, draft, dirs_exist_ok=True)
+            save_predictions(draft / path, examiner.task, {name: found})
+    return found

@@ -13,20 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sasrec_llm.components import Objective, StrategyComponent
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.data.training import Batches, Training
 from sasrec_llm.durable import new_folder, verify, write_json
 from sasrec_llm.errors import DamagedError, RunError
 from sasrec_llm.evaluate.examiner import Examiner
-from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
+from sasrec_llm.evaluate.predictions import save_predictions
 from sasrec_llm.evaluate.task import Answers
 from sasrec_llm.interfaces import Dependent, Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage
-from sasrec_llm.train.finished import adopt, is_finished
+from sasrec_llm.train.finished import adopt, complete, is_finished
 from sasrec_llm.train.identity import about_part, stage_identity
 from sasrec_llm.train.loop import Job, fit, order_of
 from sasrec_llm.train.parts import fingerprint, load_part, save_part
@@ -109,23 +107,13 @@ class Chain:
             shutil.rmtree(self.folder / name / "best", ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
-        answers = self._complete(result, name, stage)
+        answers = complete(result, self.examiner, lambda split: self._answer(split, name, stage))
         self.plugins.event("srl_stage_finished", stage=info, checkpoint=result)
         return answers
 
-    def _complete(self, result: Path, name: str, stage: Stage) -> dict[str, Answers]:
-        """The stage's answers. A trial of a search answers for validation alone; who takes it over adds the rest."""
-        path, examiner = "predictions.parquet", self.examiner
-        (found,) = load_predictions(result / path, examiner.task).values()
-        missing = [split for split in examiner.splits if split not in found]
-        if missing:
-            recommender, length = self.strategy.recommender(stage.objective), self.strategy.history_length
-            for split in missing:
-                found[split] = examiner.answer(recommender, self.data.of(split), f"stage {name}", length)
-            with new_folder(result) as draft:
-                shutil.copytree(result, draft, dirs_exist_ok=True)
-                save_predictions(draft / path, examiner.task, {name: found})
-        return found
+    def _answer(self, split: str, name: str, stage: Stage) -> Answers:
+        recommender, length = self.strategy.recommender(stage.objective), self.strategy.history_length
+        return self.examiner.answer(recommender, self.data.of(split), f"stage {name}", length)
 
     def _batches(self, stage: Stage, parts: Mapping[str, Part]) -> Batches | None:
         """What the stage passes over; None for a closed form."""
@@ -141,10 +129,7 @@ class Chain:
         self, info: StageInfo, stage: Stage, identity: str, parts: Mapping[str, Part], batches: Batches
     ) -> dict[str, Any]:
         folder = self.folder / info.name
-        valid = self.data.of("valid")
-        if stage.valid_rows and stage.valid_rows < len(valid):
-            chance = np.random.default_rng(self.recipe.head.seed)
-            valid = np.sort(chance.choice(valid, stage.valid_rows, replace=False))
+        valid = self.examiner.drawn("valid", stage.valid_rows, self.recipe.head.seed)
         recommender = self.strategy.recommender(stage.objective)
 
         def validate() -> Mapping[str, float]:
