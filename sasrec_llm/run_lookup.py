@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import RunError
@@ -29,12 +30,26 @@ def find_run(runs: Path, name: str | None, data_sha: str = "", seed: int | None 
     raise RunError(f"{what} {name!r}; finished runs{' on this data' if data_sha else ''} in {runs}: {known}")
 
 
-def find_runs(runs: Path, name: str) -> list[Run]:
+def find_all(runs: Path, names: Sequence[str]) -> list[Run]:
+    """The runs of every name; where a name fits several, those that were asked the same as the first run."""
+    found: list[Run] = []
+    for name in dict.fromkeys(names):
+        found += find_runs(runs, name, asked=question(found[0]) if found else None)
+    return found
+
+
+def question(run: Run) -> tuple[Any, ...]:
+    return tuple(read_json(run.folder / "metrics.json")["data"].get(key) for key in ("name", "protocol", "task"))
+
+
+def find_runs(runs: Path, name: str, asked: tuple[Any, ...] | None = None) -> list[Run]:
     """A finished run; of one recipe run with several seeds or folds, all of them; of a suite, all it compared."""
     if Path(name, "comparison.json").is_file():
         members = read_json(Path(name, "comparison.json"))["members"]
         return [find_run(runs, str(runs / run)) for same in members.values() for run in same]
     found = matching(finished_runs(runs), name)
+    if asked and len(found) > 1:
+        found = [run for run in found if question(run) == asked] or found
     if len({kind(run) for run in found}) == 1:
         return found
     return [find_run(runs, name)]

@@ -164,6 +164,9 @@ def test_the_command_prints_figures_and_differences(
 ) -> None:
     run(check_recipe(BIAS, "test", builtins), "", place, builtins)
     run(check_recipe(MF, "test", builtins), "", place, builtins)
+    other = {**MF, "data": {"use": "demo", "protocol": "temporal", "task": "next-item"}, "stages": {}}
+    other["stages"] = {"encoder": {**FEW, "objective": "next-item"}}
+    run(check_recipe(other, "test", builtins), "", place, builtins)  # of the same name, asked something else
     app(["compare", "bias", "small-mf", "--reference", "item-mean", "--stages"], standalone_mode=False)
     said = capsys.readouterr().out
     assert "less item-mean, p by the paired bootstrap over users" in said

@@ -31,11 +31,11 @@ def compare(
     subsets = known_subsets(split)
     from sasrec_llm.comparison import compare as compare_runs
     from sasrec_llm.comparison import grouped
-    from sasrec_llm.run_lookup import find_runs
+    from sasrec_llm.run_lookup import find_all
     from sasrec_llm.runs import Workspace
 
     workspace = Workspace.from_environment()
-    members = grouped([found for name in dict.fromkeys(runs) for found in find_runs(workspace.runs, name)])
+    members = grouped(find_all(workspace.runs, runs))
     comparison = compare_runs(members, subsets, workspace, plugins(), reference=reference, stages=stages)
     if json:
         print_json(comparison.dump())

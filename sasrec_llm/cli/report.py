@@ -31,12 +31,12 @@ def report(
     from sasrec_llm.comparison import compare, grouped
     from sasrec_llm.durable import digest, read_json
     from sasrec_llm.report.write import write_comparison, write_report
-    from sasrec_llm.run_lookup import find_run, find_runs
+    from sasrec_llm.run_lookup import find_all, find_run
     from sasrec_llm.runs import PAGE, Workspace
 
     workspace, known = Workspace.from_environment(), plugins()
     suite = Path(runs[0]) if runs and len(runs) == 1 and Path(runs[0], "comparison.json").is_file() else None
-    found = [run for name in dict.fromkeys(runs or ()) for run in find_runs(workspace.runs, name)]
+    found = find_all(workspace.runs, runs or ())
     found = found or [find_run(workspace.runs, None)]
     if len(found) == 1:
         to = out or found[0].folder / PAGE
