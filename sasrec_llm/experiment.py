@@ -138,6 +138,7 @@ def tables(recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answer
         split: measure(
             [Asked(task, task.data.of(split), {name: [by_split[split]] for name, by_split in answers.items()})],
             recipe.subsets,
+            recipe.reference,
         )
         for split in EVALUATED
     }
@@ -162,6 +163,7 @@ def keep(outcome: Outcome, recipe: Recipe, chain: Chain, answers: Mapping[str, M
             "system": outcome.system,
             "data": about(data),
             "seed": recipe.head.seed,
+            "reference": recipe.reference,
             "answers": {
                 split: {name: task.distribution(found[split], data.of(split)) for name, found in answers.items()}
                 for split in EVALUATED

@@ -169,6 +169,11 @@ class Recipe:
         named = DEFAULTS[self.task]["floors"] if self.evaluate.floors is None else self.evaluate.floors
         return [floor for floor in named if floor != own]
 
+    @property
+    def reference(self) -> str:
+        """What systems are compared with unless said otherwise: the last floor, which should be the strongest."""
+        return next(reversed(self.floors), "")
+
     def metric(self, stage: Stage) -> str:
         return stage.metric or METRIC[self.task]
 

@@ -76,8 +76,7 @@ def load_suite(path: Path, overrides: Sequence[str], plugins: Plugins) -> Suite:
 def repeated(recipe: Recipe, given: str) -> Suite:
     """One recipe, once for each of its seeds and folds."""
     name = recipe.head.name
-    floor = recipe.floors[-1] if recipe.floors else ""
-    return Suite(name, {name: repeats(recipe)}, {name: given}, recipe.subsets, floor)
+    return Suite(name, {name: repeats(recipe)}, {name: given}, recipe.subsets, recipe.reference)
 
 
 def repeats(recipe: Recipe, seeds: Sequence[int] | None = None) -> list[Recipe]:

@@ -87,6 +87,8 @@ def without_intervals(folder: Path) -> None:
             system: {metric: found["value"] for metric, found in values.items() if metric not in ("brier", "ece")}
             for system, values in table["systems"].items()
         }
-    for key in ("version", "cost"):
+    for table in [*metrics["test"], *metrics["valid"]]:
+        table.pop("differences", None)
+    for key in ("version", "cost", "reference"):
         del metrics[key]
     (folder / "metrics.json").write_text(json.dumps(metrics))

@@ -47,7 +47,14 @@ class Compared:
 
 def contents_of_run(folder: Path, prepared: Prepared, plugins: Plugins) -> Contents:
     run = read_run(folder)
-    alone = Compared(title=folder.name, test=run.test, systems=run.systems, costs=run.costs, valid=run.valid)
+    alone = Compared(
+        title=folder.name,
+        test=run.test,
+        systems=run.systems,
+        costs=run.costs,
+        reference=run.reference,
+        valid=run.valid,
+    )
     return contents([run], alone, prepared, plugins)
 
 

@@ -37,6 +37,7 @@ class Reading:
     answers: Mapping[str, Mapping[str, list[int]]]
     costs: Mapping[str, Cost]
     training: Training
+    reference: str  # what differences are from
     untuned: bool  # a language model asked in words, and nothing trained
     source: Source
 
@@ -63,6 +64,7 @@ def read_run(folder: Path, label: str = "") -> Reading:
         answers={names[name]: counts for name, counts in metrics.get("answers", {}).get("test", {}).items()},
         costs={names[name]: Cost(**cost) for name, cost in metrics.get("cost", {}).items() if name in names},
         training=Training(label or own, metrics["seed"], list(read_stages(folder, metrics, resolved))),
+        reference=metrics.get("reference", ""),
         untuned=resolved["strategy"]["use"] == "text-prompt" and not resolved["stages"],
         source=read_source(folder, resolved),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sasrec_llm.evaluate.bootstrap import Figure
+from sasrec_llm.evaluate.bootstrap import Difference, Figure
 from sasrec_llm.report.measures import POINTS, bounds, figure_of, first_best, gain, headlines
 from sasrec_llm.report.records import Contents, Measure, Training
 from sasrec_llm.report.tables import number
@@ -22,6 +22,7 @@ class Tile:
     found: Figure
     floor: str
     against: Figure
+    apart: Difference | None  # system less floor
 
     @property
     def standing(self) -> str:
@@ -46,7 +47,8 @@ def _tile(contents: Contents, measure: Measure) -> Tile:
     system = first_best(table, measure, contents.of("system")) or contents.of("system")[0]
     floor = first_best(table, measure, contents.of("floor"))
     found, against = (figure_of(table, name, measure.name) for name in (system, floor))
-    return Tile(measure, system, found, floor, against)
+    apart = table.differences.get(system, {}).get(measure.name) if floor == contents.reference else None
+    return Tile(measure, system, found, floor, against, apart)
 
 
 def sentences(contents: Contents) -> Iterable[str]:
@@ -57,7 +59,7 @@ def sentences(contents: Contents) -> Iterable[str]:
     lead = tiles(contents)[0]
     best = f"the best of them, {lead.system}, is" if len(own) > 1 else "it is"
     if lead.standing:
-        yield f"In {lead.measure.title} {best} {lead.standing}, the best floor{_overlap(lead)}."
+        yield f"In {lead.measure.title} {best} {lead.standing}, the best floor{_sure(lead.apart)}."
     yield from (text for found in contents.trainings if len(contents.trainings) == 1 for text in _trained(found))
     small = [found for found in contents.test if found.small]
     if small:
@@ -74,12 +76,12 @@ def sentences(contents: Contents) -> Iterable[str]:
         )
 
 
-def _overlap(tile: Tile) -> str:
-    one, other = bounds(tile.found), bounds(tile.against)
-    if one is None or other is None:
+def _sure(apart: Difference | None) -> str:
+    """What the paired bootstrap says of a difference; intervals that overlap would say nothing."""
+    if apart is None or apart.low is None or apart.high is None:
         return ""
-    apart = one[0] > other[1] or other[0] > one[1]
-    return f"; their intervals {'do not overlap' if apart else 'overlap'}"
+    chance = "no more than chance among users" if apart.low <= 0 <= apart.high else "more than chance among users"
+    return f"; the difference lies in [{number(apart.low, 3)}, {number(apart.high, 3)}] (95 %, paired): {chance}"
 
 
 def _trained(found: Training) -> Iterable[str]:
