@@ -163,6 +163,16 @@ def test_a_mistake_is_one_clear_message(
     assert not list(prepared.glob("data/.tmp*"))
 
 
+def test_ctrl_c_says_how_to_go_on(srl: Any, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sasrec_llm.train.loop._step", interrupted)
+    done = srl("run", prepared / "small.toml")
+    assert done.code == 130
+    assert "run the same command to go on" in done.err
+
+
 def test_debug_shows_the_traceback() -> None:
     command = [sys.executable, "-m", "sasrec_llm", "--debug", "run", "nowhere.toml"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -15,6 +15,7 @@ from sasrec_llm.cli.output import prose, say
 from sasrec_llm.errors import SrlError, UsageError
 from sasrec_llm.plugins import Plugins, plugins
 
+INTERRUPTED = 130
 app = typer.Typer(
     name="srl",
     help="Sequential recommenders joined with large language models.",
@@ -87,9 +88,11 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_report(error, f"{where}{error.strerror or error}", "", 4, debug))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as left:
+        if isinstance(left, SystemExit) and left.code != INTERRUPTED:  # typer makes an exit of Ctrl-C
+            raise
         say("Interrupted. What is finished is kept; run the same command to go on.")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def _report(error: BaseException, message: str, hint: str, code: int, debug: bool) -> int:
