@@ -112,4 +112,4 @@ def test_it_trains_inside_token_mapping_and_by_itself(
         "stages": {"alone": {"objective": "next-item", "train": ["encoder"], **few}},
     }
     found = run(check_recipe(ranked, "test", outside), "# test", place, outside).tables["test"][0].systems
-    assert set(found) == {"outside-next", "popularity", "popularity-30d", "markov"}
+    assert set(found) == {"outside-next", "popularity", "popularity-7d", "popularity-30d", "markov"}

@@ -16,7 +16,7 @@ from sasrec_llm.encoders.floors import BiasRegression, ItemMean
 from sasrec_llm.encoders.next_item import NextItemLoss
 from sasrec_llm.encoders.settings import NextItemSettings
 from sasrec_llm.evaluate.ranking import NextItemTask
-from sasrec_llm.evaluate.results import measure
+from sasrec_llm.evaluate.results import Asked, measure
 from sasrec_llm.evaluate.scoring import Answers, LikeTask
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.interfaces import Histories, Metric
@@ -151,7 +151,7 @@ def test_a_thousandth_is_shown_as_noise(demo: Interactions, builtins: Plugins, m
     logits = demo.rows.labels[rows] + chance.normal(size=len(rows))
     nearly = logits + 0.1 * chance.normal(size=len(rows))
     systems = {"one": [Answers(logits)], "nearly the same": [Answers(nearly)]}
-    (table,) = measure(systems, task, rows, ["all"], "one")
+    (table,) = measure([Asked(task, rows, systems)], ["all"], "one")
     figure, gain = table.systems["one"]["auc"], table.differences["nearly the same"]["auc"]
     assert figure.low < figure.value - 0.01 < figure.value + 0.01 < figure.high
     assert 0 < abs(gain.value) < 0.002
@@ -175,7 +175,7 @@ def test_the_noise_of_the_benchmark_is_a_hundredth(
     for name, model in models.items():
         model.fit(data.take(data.of("train")))
         systems[name] = [task.answer(model, test, history_length=1, device=CPU, batch_size=4096, who=name)]
-    (table,) = measure(systems, task, test, ["all"], "mean")
+    (table,) = measure([Asked(task, test, systems)], ["all"], "mean")
     figure, gain = table.systems["regression"]["auc"], table.differences["regression"]["auc"]
     assert (figure.low, figure.high) == pytest.approx((0.714, 0.757), abs=0.004)
     assert (gain.low, gain.high) == pytest.approx((0.012, 0.044), abs=0.004)
@@ -189,6 +189,6 @@ def test_a_set_of_26_rows_is_no_set(demo: Interactions, builtins: Plugins) -> No
     both, cold = (rows[subset(name, demo, rows)] for name in ("both-new", "cold"))
     assert set(both) < set(cold)
     for few, rows in ((True, both[:26]), (False, cold)):
-        (table,) = measure({"one": [Answers(np.zeros(len(rows)))]}, task, rows, ["cold"])
+        (table,) = measure([Asked(task, rows, {"one": [Answers(np.zeros(len(rows)))]})], ["cold"])
         assert (table.rows, table.users) == (len(rows), len(np.unique(demo.rows.users[rows])))
         assert table.small == few
