@@ -19,7 +19,7 @@ quickstart: .venv/ready ## Install, then train the whole system on made-up data:
 	$(BIN)/srl run recipes/quickstart.toml
 
 test: .venv/ready check ## Install, then lint, types, layers and the whole suite
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 check: .venv/ready ## Lint, format, types, layers
 	$(BIN)/ruff check .
