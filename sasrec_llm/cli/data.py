@@ -34,7 +34,7 @@ def prepare_(
         typer.Option("--from", help="Folder, zip or file to read instead of downloading; where a .toml's files are"),
     ] = None,
     name: Annotated[str | None, _option("Name of your dataset; default: the file's")] = None,
-    items: Annotated[str | None, _option("A second file with a title for each item")] = None,
+    items: Annotated[str | None, _option("A second file with a title for each item; of collm-ml-1m: genres")] = None,
     user: Annotated[str | None, _option("Column of the user")] = None,
     item: Annotated[str | None, _option("Column of the item, in both files")] = None,
     time_: Annotated[

@@ -32,6 +32,7 @@ def sources() -> Iterable[Source]:
         summary="MovieLens 1M as split by CoLLM and used by SASRecLLM",
         licence=LICENCE,
         read="sasrec_llm.data.movielens:read_collm",
+        options=frozenset({"items"}),
         history="collm",
     )
     yield Source(
