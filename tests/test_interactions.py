@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,20 @@ def test_batches_are_the_last_likes_padded_on_the_left(demo: Interactions) -> No
         history = demo.liked[demo.start[row] : demo.end[row]][-12:]
         assert found.items[index].tolist() == [0] * (12 - len(history)) + history.tolist()
         assert found.lengths[index] == demo.end[row] - demo.start[row]
+        moments = demo.liked_at[demo.start[row] : demo.end[row]][-12:]
+        assert found.liked_at is not None
+        assert found.liked_at[index].tolist() == [0] * (12 - len(moments)) + moments.tolist()
+        assert (moments < demo.rows.times[row]).all()
+        of_user = demo.rows.users == demo.rows.users[row]
+        events = set(zip(demo.rows.items[of_user].tolist(), demo.rows.times[of_user].tolist(), strict=True))
+        assert events.issuperset(zip(history.tolist(), moments.tolist(), strict=True))
+    cut, some = found.cut(3), found.pick(slice(5, 7))
+    assert cut.items.equal(found.items[:, 9:])
+    assert cut.liked_at is not None
+    assert cut.liked_at.equal(found.liked_at[:, 9:])
+    assert some.items.equal(found.items[5:7])
+    assert some.users.equal(found.users[5:7])
+    assert replace(found, liked_at=None).cut(3).to("cpu").liked_at is None
     assert found.last(3).equal(found.items[:, 9:])
     assert found.last(15).equal(found.items)
 

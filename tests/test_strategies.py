@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import GradientBoostingClassifier
 
 from sasrec_llm.data.training import Training
+from sasrec_llm.encoders.tabular import Boosting, Logistic
 from sasrec_llm.errors import RecipeError, RunError, UsageError
 from sasrec_llm.experiment import Outcome, evaluate, run
 from sasrec_llm.plugins import Plugins
@@ -21,7 +22,6 @@ from sasrec_llm.runs import Workspace
 from sasrec_llm.strategies.assemble import assemble
 from sasrec_llm.strategies.embedding.item_embeddings import reduce
 from sasrec_llm.strategies.embedding.seq_sim import SeqSim, weights
-from sasrec_llm.strategies.fusing.fused import Boosting, Logistic
 from sasrec_llm.strategies.fusing.members import Members
 from sasrec_llm.systems import build, open_data
 from sasrec_llm.testing import context, histories

@@ -117,7 +117,7 @@ def test_the_whole_chain_runs_is_skipped_and_is_scored_again(place: Workspace) -
     outcome = do(table(), place, first)
     assert first.steps == {"encoder": 12, "warmup": 6, "align": 6}
     systems = list(outcome.tables["test"][0].systems)
-    floors = ["constant", "item-mean", "bias-regression"]
+    floors = ["constant", "item-mean", "bias-regression", "stacked"]
     assert systems == ["small", "after warmup: text", "after encoder: like", *floors]
     folder = outcome.run.folder
     assert {path.name for path in (folder / "stages" / "align" / "result").iterdir()} == {

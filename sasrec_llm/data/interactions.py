@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sasrec_llm.components import Task
 from sasrec_llm.data.card import Card, read_card, refuse_untimed
 from sasrec_llm.data.database import connect, quoted, set_variables, split_of
-from sasrec_llm.data.texts import read_texts
+from sasrec_llm.data.texts import read_categories, read_texts
 from sasrec_llm.durable import digest, verify
 from sasrec_llm.errors import DataError
 from sasrec_llm.interfaces import Examples, Histories, Rows
@@ -41,7 +41,9 @@ class Interactions:
     user_ids: Ints  # [n_users + 1] id in the prepared dataset
     item_ids: Ints  # [n_items + 1]
     titles: tuple[str, ...]  # what is said of an item; item 1 first
+    categories: tuple[str, ...]  # of an item, with commas between; "" where none is known
     liked: Ints  # [likes] items
+    liked_at: Ints  # [likes] seconds
     start: Ints  # [rows]
     end: Ints  # [rows]
     options: Mapping[str, int | str] = field(default_factory=dict)  # of the protocol
@@ -68,12 +70,16 @@ class Interactions:
         """What was known before each row, its last `length` likes: [B, T]."""
         at = self.end[rows][:, None] + np.arange(-length, 0)  # [B, T]
         known = at >= self.start[rows][:, None]
-        items = np.where(known, self.liked[np.maximum(at, 0)] if len(self.liked) else 0, 0)
+        items, liked_at = (
+            np.where(known, column[np.maximum(at, 0)] if len(column) else 0, 0)
+            for column in (self.liked, self.liked_at)
+        )
         return Histories(
             torch.from_numpy(items),
             torch.from_numpy(self.end[rows] - self.start[rows]),
             torch.from_numpy(self.rows.users[rows]),
             torch.from_numpy(self.rows.times[rows]),
+            torch.from_numpy(liked_at),
         )
 
     def examples(self, rows: Ints, length: int) -> Examples:
@@ -118,7 +124,7 @@ def load_interactions(
             f'SELECT "user", item, label, "timestamp", part, rating FROM ({split_of(protocol)}) '
             f'WHERE part IS NOT NULL AND {kept} ORDER BY "user", "timestamp", line'
         ).fetchnumpy()
-        texts = read_texts(connection, text, text_length)
+        texts, categories = read_texts(connection, text, text_length), read_categories(connection)
     rating = np.ma.filled(np.ma.asarray(found.pop("rating"), np.float32), np.nan)
     columns = {name: np.asarray(values).astype(np.int64) for name, values in found.items()}
     splits = columns["part"].astype(np.int8)
@@ -143,7 +149,9 @@ def load_interactions(
         user_ids=np.concatenate([[0], user_ids]),
         item_ids=np.concatenate([[0], item_ids]),
         titles=tuple(texts[item - 1] for item in item_ids),
+        categories=tuple(categories[item - 1] for item in item_ids),
         liked=rows.items[rows.labels == 1],
+        liked_at=rows.times[rows.labels == 1],
         start=start,
         end=end,
         options=options,

@@ -47,6 +47,12 @@ def read_texts(connection: Any, template: str, length: int) -> tuple[str, ...]:
     return item_texts(dict(zip(names, columns, strict=True)), template, length)
 
 
+def read_categories(connection: Any) -> tuple[str, ...]:
+    """The categories of every row of `items`, in the order of their ids; "" where there are none."""
+    rows = connection.execute("SELECT coalesce(category, '') FROM items ORDER BY item").fetchall()
+    return tuple(category for (category,) in rows)
+
+
 def item_texts(columns: Mapping[str, Sequence[str | None]], template: str, length: int) -> tuple[str, ...]:
     """`{title}[[ by {brand}]]`: a part in [[...]] is left out where a field in it is missing.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -19,13 +20,27 @@ class Histories:
     lengths: Tensor  # [B] int64: liked items so far, also those that T cuts off
     users: Tensor  # [B] int64
     times: Tensor  # [B] int64: the moment of the question, seconds
+    liked_at: Tensor | None = None  # [B, T] int64: the moment of each item, seconds; None where nobody asked for it
 
     def last(self, n: int) -> Tensor:
         """At most the last n items, [B, min(T, n)]."""
         return self.items[:, -n:]
 
+    def cut(self, n: int) -> Histories:
+        """The same users, of whom at most the last n items are known."""
+        liked_at = None if self.liked_at is None else self.liked_at[:, -n:]
+        return replace(self, items=self.items[:, -n:], liked_at=liked_at)
+
+    def pick(self, rows: slice | Tensor) -> Histories:
+        """Some of the B users."""
+        return self._each(lambda column: column[rows])
+
     def to(self, device: str) -> Histories:
-        return Histories(*(getattr(self, name).to(device) for name in self.__slots__))
+        return self._each(lambda column: column.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Histories:
+        columns = (getattr(self, name) for name in self.__slots__)
+        return Histories(*(None if column is None else change(column) for column in columns))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

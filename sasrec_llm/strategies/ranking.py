@@ -49,9 +49,7 @@ class Reranked:
         found = unseen(scores, histories.items).topk(self.n, dim=1)  # [B, n]
         step = max(PROMPTS // self.n, 1)
         parts = [
-            self.scorer.score(
-                Histories(*(getattr(histories, name)[at : at + step] for name in Histories.__slots__)), part
-            )
+            self.scorer.score(histories.pick(slice(at, at + step)), part)
             for at, part in zip(range(0, len(scores), step), torch.split(found.indices, step), strict=True)
         ]
         judged = torch.cat(parts).float()

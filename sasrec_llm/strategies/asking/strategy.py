@@ -12,7 +12,6 @@ from sasrec_llm.interfaces import (
     Aligner,
     Backbone,
     Examples,
-    Histories,
     Part,
     Recommender,
     Scorer,
@@ -100,8 +99,7 @@ def halves(batch: Examples) -> tuple[Examples, Examples]:
     middle = max(len(batch.targets) // 2, 1)
 
     def part(rows: slice) -> Examples:
-        history = Histories(*(getattr(batch.histories, name)[rows] for name in Histories.__slots__))
         ratings = None if batch.ratings is None else batch.ratings[rows]
-        return Examples(history, batch.targets[rows], batch.labels[rows], ratings)
+        return Examples(batch.histories.pick(rows), batch.targets[rows], batch.labels[rows], ratings)
 
     return part(slice(0, middle)), part(slice(min(middle, len(batch.targets) - 1), None))

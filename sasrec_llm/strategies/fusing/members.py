@@ -24,7 +24,7 @@ class Members:
     def logits(self, histories: Histories, candidates: Tensor) -> Tensor:
         """-> [B, C, M]"""
         found = [
-            member.recommender.score(cut(histories, member.history_length), candidates).float()
+            member.recommender.score(histories.cut(member.history_length), candidates).float()
             for member in self.members
         ]
         return torch.stack(found, dim=-1)
@@ -46,12 +46,7 @@ class Members:
 
     def _every(self, histories: Histories) -> Tensor:
         found = [
-            every_score(member.recommender, cut(histories, member.history_length), self.n_items).float()
+            every_score(member.recommender, histories.cut(member.history_length), self.n_items).float()
             for member in self.members
         ]
         return torch.stack(found, dim=-1)
-
-
-def cut(histories: Histories, length: int) -> Histories:
-    """The same histories as a member knows them: its latest `length` items."""
-    return Histories(histories.last(length), histories.lengths, histories.users, histories.times)

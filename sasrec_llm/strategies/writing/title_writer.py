@@ -121,7 +121,7 @@ def split(histories: Histories, items: Tensor, size: int) -> Iterator[tuple[Hist
     """`size` users at a time."""
     for at in range(0, len(items), size):
         rows = slice(at, at + size)
-        yield Histories(*(getattr(histories, name)[rows] for name in Histories.__slots__)), items[rows]
+        yield histories.pick(rows), items[rows]
 
 
 def title_tokens(
