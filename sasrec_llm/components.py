@@ -34,11 +34,12 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildContext:
-    """What a part may know while it is built. Parts are built in this order: encoder, backbone, aligner, strategy."""
+    """What a part may know while it is built. Parts are built in this order: backbone, encoder, aligner, strategy."""
 
     n_users: int
     n_items: int
     item_texts: tuple[str, ...]  # text of item 1 first
+    item_categories: tuple[str, ...] = ()  # of item 1 first, with commas between; "" where none is known
     seed: int
     cache: Path  # for what is costly to build and depends on nothing but its key
     device: str = "cpu"
@@ -92,6 +93,7 @@ class Component(Generic[S, P]):
     build: str | Callable[[S, BuildContext], P]
     offers: frozenset[str] = frozenset()
     needs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # section -> capabilities
+    may: Mapping[str, frozenset[str]] = field(default_factory=dict)  # the same, of sections it can do without
 
     def __post_init__(self) -> None:
         _checked(self.name, self.summary)
@@ -125,7 +127,6 @@ class StrategyComponent(Component[S, P]):
     """A strategy's `needs` are the sections it is made of; it also says which objectives it knows."""
 
     objectives: Mapping[str, Objective]  # the last one is what the finished system answers with
-    may: Mapping[str, frozenset[str]] = field(default_factory=dict)  # sections it can do without
     to_rank: frozenset[str] = frozenset()  # the sections of `may` that it needs to rank the catalogue
     ablations: Mapping[str, str] = field(default_factory=dict)  # ways to cripple it, and what each does
     across: Across | None = None

@@ -38,17 +38,20 @@ class Fit:
                 if name not in strategy.ablations:
                     known = f"; known: {', '.join(strategy.ablations) or 'none'}"
                     self._say("evaluate.ablations", f"strategy {strategy.name!r} has no ablation {name!r}{known}")
-        for section, choice in self.choices.items():
-            component = self.plugins.get(SECTIONS[section], choice.use)
-            if section != "strategy":
-                for other, needs in component.needs.items():
-                    self._lacks(other, needs, f"{section} {component.name!r}")
+        for section, component in self._components().items():
+            for other, needs in {**component.needs, **component.may}.items():
+                self._lacks(other, needs, f"{section} {component.name!r}")
         self._metrics()
         self._floors()
 
     @property
     def _task(self) -> Task | None:
         return task_of(self.data) if self.data else None
+
+    def _components(self) -> dict[str, Component[Any, Any]]:
+        """What is chosen, but for the strategy."""
+        others = {section: choice.use for section, choice in self.choices.items() if section != "strategy"}
+        return {section: self.plugins.get(SECTIONS[section], name) for section, name in others.items()}
 
     def _say(self, path: str, text: str) -> None:
         self.problems.append((path, text))
@@ -74,9 +77,12 @@ class Fit:
                 self._say(section, f"is required by strategy {strategy.name!r}; {self._choices(section, needs)}")
         for section, needs in {**strategy.needs, **strategy.may}.items():
             self._lacks(section, needs, f"strategy {strategy.name!r}")
+        usable = {**strategy.needs, **strategy.may}
+        for component in self._components().values():
+            usable |= component.may
         for section in self.stated:
-            if section != "strategy" and section not in strategy.needs and section not in strategy.may:
-                takes = ", ".join([*strategy.needs, *strategy.may]) or "none"
+            if section != "strategy" and section not in usable:
+                takes = ", ".join(usable) or "none"
                 self._say(section, f"strategy {strategy.name!r} has no {section}: remove the table; it takes: {takes}")
         if self._task == "next-item":
             for section in sorted(strategy.to_rank - set(self.stated)):

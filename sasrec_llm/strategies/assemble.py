@@ -13,7 +13,7 @@ from sasrec_llm.interfaces import Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import SECTIONS, Choice
 
-ORDER = ("encoder", "backbone", "aligner", "strategy")
+ORDER = ("backbone", "encoder", "aligner", "strategy")
 
 
 def assemble(choices: Mapping[str, Choice], context: BuildContext, plugins: Plugins) -> Strategy:

@@ -30,7 +30,10 @@ def stage_identity(
     data, seed, device and versions."""
     stage = recipe.stages[name]
     strategy: StrategyComponent[Any, Any] = plugins.get("strategies", recipe.strategy.use)
-    sections = strategy.objectives[stage.objective].uses
+    sections = list(strategy.objectives[stage.objective].uses)
+    if "encoder" in sections:  # with what it can do without, but was given
+        encoder = plugins.get("encoders", recipe.choices["encoder"].use)
+        sections += [section for section in encoder.may if section in recipe.choices and section not in sections]
     return digest(
         [
             name,
