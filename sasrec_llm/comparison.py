@@ -74,11 +74,14 @@ def compare(
             for run in found:
                 if run in inside:
                     for shown, answers, cost in answers_of(run, recipes[run.name], label, task, stages):
+                        if shown in members and shown != label:
+                            continue  # a floor of this run that is here as a member too
                         systems.setdefault(shown, []).append(answers)
                         costs.setdefault(shown, []).append(cost)
         floors = [floor for floor in named if floor in systems]
         for floor in floors:  # the same in every run
-            del systems[floor][1:]
+            if floor not in members:
+                del systems[floor][1:]
         order = [*(system for system in systems if system not in floors), *floors]
         folds.append(Asked(task, task.data.of("test"), {system: systems[system] for system in order}))
     reference = reference or next(iter(members))

@@ -44,7 +44,7 @@ DEFAULTS: dict[Task, dict[str, list[str]]] = {
     "like": {
         "subsets": ["all", "warm", "cold"],
         "metrics": list(LIKE_METRICS),
-        "floors": ["constant", "item-mean", "bias-regression"],
+        "floors": ["constant", "item-mean", "bias-regression", "stacked"],
     },
     "next-item": {
         "subsets": ["all", "known-items", "new-items"],

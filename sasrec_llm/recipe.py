@@ -164,10 +164,11 @@ class Recipe:
 
     @property
     def floors(self) -> list[str]:
-        """Without what is the system itself."""
-        own = self.choices["encoder"].use if self.strategy.use == "encoder-only" else ""
+        """Without what is the system itself, or is called like it."""
+        alone = self.strategy.use == "encoder-only" and "backbone" not in self.choices
+        own = [self.head.name, *([self.choices["encoder"].use] if alone else [])]
         named = DEFAULTS[self.task]["floors"] if self.evaluate.floors is None else self.evaluate.floors
-        return [floor for floor in named if floor != own]
+        return [floor for floor in named if floor not in own]
 
     @property
     def reference(self) -> str:

@@ -318,7 +318,7 @@ def test_several_runs_on_one_page(
     found = contents_of_comparison(
         compared(reported, builtins), reported["likes"].parent, Prepared(demo, missing=""), builtins
     )
-    floors = ["constant", "item-mean", "bias-regression"]
+    floors = ["constant", "item-mean", "bias-regression", "stacked"]
     assert list(found.systems) == ["likes", "likes after first: like", "means", *floors], "floors once, at the end"
     assert found.of("floor") == floors
     assert (found.reference, found.baseline) == ("likes", "constant")

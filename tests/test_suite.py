@@ -83,7 +83,7 @@ def test_seeds_are_runs_of_their_own_and_end_in_a_mean(place: Workspace, builtin
     assert mean.value == pytest.approx(np.mean(each))  # type: ignore[arg-type]
     assert mean.sd == pytest.approx(np.std(each, ddof=1))  # type: ignore[arg-type]
     assert outcome.comparison.tables[0].systems["item-mean"]["auc"].sd is None, "a floor has no seed"
-    assert outcome.comparison.reference == "bias-regression"
+    assert outcome.comparison.reference == "stacked"
     assert set(outcome.comparison.tables[0].differences) == {"small-mf", "constant", "item-mean"}
     kept = json.loads((outcome.folder / "comparison.json").read_text())
     assert kept["test"][0]["systems"]["small-mf"]["auc"]["sd"] == mean.sd
@@ -126,11 +126,22 @@ def test_a_suite_runs_its_recipes_and_outlives_one_that_fails(
     assert [(name, seed) for name, seed, _ in heard] == [("small-mf", 5), ("bias", 5), ("broken", 5)]
     assert list(outcome.failed) == ["broken"]
     systems = outcome.comparison.tables[0].systems
-    assert list(systems) == ["small-mf", "bias", "constant", "item-mean", "bias-regression"]
+    assert list(systems) == ["small-mf", "bias", "constant", "item-mean", "bias-regression", "stacked"]
     assert list(systems["bias"]) == ["auc", "logloss", "logloss (platt)"], "what is common to all"
     assert systems["bias"]["auc"] == systems["bias-regression"]["auc"]
     assert outcome.comparison.tables[0].differences["bias"]["auc"].value != 0
     assert [table.subset for table in outcome.comparison.tables] == ["all", "warm", "cold"]
+
+
+def test_a_floor_with_runs_of_its_own_is_those_runs(place: Workspace, builtins: Plugins) -> None:
+    stacked = {**BIAS, "name": "stacked", "encoder": {"use": "stacked", "trees": 5}}
+    runs = [run(check_recipe({**stacked, "seed": seed}, "test", builtins), "", place, builtins).run for seed in (1, 2)]
+    other = [run(check_recipe({**MF, "seed": seed}, "test", builtins), "", place, builtins).run for seed in (1, 2)]
+    table = compare({"stacked": runs, "small-mf": other}, ["all"], place, builtins).tables[0]
+    assert table.systems["stacked"]["auc"].sd > 0
+    assert table.systems["bias-regression"]["auc"].sd is None
+    alone = compare({"small-mf": other}, ["all"], place, builtins).tables[0]
+    assert alone.systems["stacked"]["auc"].sd is None, "as a floor it is the same in every run"
 
 
 def test_a_suite_with_problems_says_all_of_them(builtins: Plugins, tmp_path: Path) -> None:

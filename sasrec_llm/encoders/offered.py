@@ -21,6 +21,7 @@ from sasrec_llm.encoders.settings import (
     PopularityWeekSettings,
     SASRecSettings,
     SKNNSettings,
+    StackedSettings,
     VSKNNSettings,
 )
 
@@ -81,6 +82,14 @@ def encoders() -> Iterable[Component[Any, Any]]:
         settings=BiasRegressionSettings,
         build="sasrec_llm.encoders.floors:build_bias_regression",
         offers=frozenset({"fit"}),
+    )
+    yield Component(
+        name="stacked",
+        summary="floor: boosted trees over biases, likeness to the history, tempo, categories and words",
+        settings=StackedSettings,
+        build="sasrec_llm.encoders.stacked.model:build",
+        offers=frozenset({"fit"}),
+        may={"backbone": frozenset({"texts"})},
     )
     yield Component(
         name="popularity",

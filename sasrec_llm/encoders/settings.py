@@ -93,6 +93,21 @@ class BiasRegressionSettings(Settings):
     inverse_l2: float = Field(1.0, gt=0, description="C of the logistic regression")
 
 
+class StackedSettings(Settings):
+    """Boosted trees over everything cheap."""
+
+    max_length: int = Field(50, ge=1, description="T, items of the history that are read")
+    tempo: bool = Field(True, description="look at when likes were given; false where the times were made up")
+    folds: int = Field(5, ge=2, description="groups of users; what is said of items to one comes from all others")
+    neighbours: int = Field(100, ge=1, description="items liked by the same users that are kept for each item")
+    max_rows: int = Field(100_000, ge=1, description="train rows that the model learns from, drawn at random of more")
+    trees: int = Field(200, ge=1)
+    leaves: int = Field(8, ge=2, description="of each tree")
+    evenness: float = Field(
+        0.25, ge=0, le=1, description="0: all train rows count the same; 1: all users do, however many rows they have"
+    )
+
+
 class PopularitySettings(Settings):
     """What was liked most often in train."""
 

@@ -52,8 +52,22 @@ class SparseMatrix(nn.Module):
         """[columns, rows], as CSR too."""
         return self.csr.T.tocsr()
 
+    def at(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The entries at the places (rows, columns), 0 where there is none; any shape, the same for both."""
+        keys, values = self._entries
+        wanted = rows * self.columns + columns
+        place = np.searchsorted(keys[:-1], wanted)
+        return np.where(keys[place] == wanted, values[place], 0.0)
+
+    @cached_property
+    def _entries(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Entries as ascending numbers row · columns + column, and their values; one behind the last, of no place."""
+        found = self.csr
+        rows = np.repeat(np.arange(found.shape[0], dtype=np.int64), np.diff(found.indptr))
+        return np.append(rows * self.columns + found.indices, -1), np.append(found.data, 0.0)
+
     def _forget(self) -> None:
-        for name in ("csr", "transposed"):
+        for name in ("csr", "transposed", "_entries"):
             self.__dict__.pop(name, None)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *others: Any) -> None:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext, Task
+from sasrec_llm.encoders.tabular import Boosting, Logistic
 from sasrec_llm.errors import ComponentError
 from sasrec_llm.interfaces import Examples, Histories, Part, Recommender, Sequences, TrainingData
 from sasrec_llm.strategies.fusing.ensemble import BATCH, Ensemble, load_members
-from sasrec_llm.strategies.fusing.fused import Boosting, Logistic
 from sasrec_llm.strategies.fusing.members import Members
 from sasrec_llm.strategies.ranking import Reranked, best, every_score
 from sasrec_llm.strategies.settings import LateFusionSettings

@@ -1,0 +1,1 @@
+"""Everything cheap that is known of a user and an item, weighed by boosted trees: the highest floor."""
