@@ -130,6 +130,15 @@ def test_trials_are_judged_on_validation_alone(place: Workspace) -> None:
     assert len(list((found.folder / "trials").iterdir())) == 1, "only the best keeps its weights"
 
 
+def test_the_recipes_own_values_are_tried_first(place: Workspace) -> None:
+    first = tuned(place, 1, overrides=["stages.encoder.lr=3e-3", "encoder.width=16"]).trials[0]
+    assert first.values["stages.encoder.lr"] == 3e-3
+    assert first.values["encoder.width"] == 16
+    outside = tuned(place, 1, overrides=["stages.encoder.lr=0.5", "encoder.width=16"]).trials[0]
+    assert 1e-4 <= outside.values["stages.encoder.lr"] <= 1e-2, "what the space does not have is left to the search"
+    assert outside.values["encoder.width"] == 16
+
+
 def test_the_best_runs_as_a_recipe_and_takes_over_what_is_trained(place: Workspace, builtins: Plugins) -> None:
     found = tuned(place, 2, overrides=["encoder.dropout=0.1", "search.metric=uauc"])
     best = found.trials[0]

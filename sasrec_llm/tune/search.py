@@ -66,6 +66,7 @@ def search(
             search=question.search,
             larger_is_better=plugins.get("metrics", metric).larger_is_better,
             seed=recipe.head.seed,
+            first=own_values(recipe.dump(), question.search),
         )
         while (done := len(memory.tried())) < trials:
             if minutes is not None and time.monotonic() - began > 60 * minutes:
@@ -85,6 +86,22 @@ def dumped(search: Search) -> dict[str, Any]:
     """The search as plain values; another space is another study."""
     space = {path: found.model_dump() if isinstance(found, Range) else found for path, found in search.space.items()}
     return {"space": space, "startup": search.startup}
+
+
+def own_values(recipe: Mapping[str, Any], search: Search) -> dict[str, Any]:
+    """What the recipe itself says of what is searched, as far as the search would try it."""
+    found: dict[str, Any] = {}
+    for path, space in search.space.items():
+        value: Any = recipe
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if isinstance(space, Range):
+            allowed = isinstance(value, int | float) and space.low <= value <= space.high
+        else:
+            allowed = value in space
+        if allowed:
+            found[path] = value
+    return found
 
 
 def attempt(

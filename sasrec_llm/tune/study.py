@@ -38,13 +38,16 @@ class Tried:
 
 
 class Study:
-    def __init__(self, *, file: Path, name: str, search: Search, larger_is_better: bool, seed: int) -> None:
-        """Open the study of that name, or begin it. Trials that were interrupted do not count."""
+    def __init__(
+        self, *, file: Path, name: str, search: Search, larger_is_better: bool, seed: int, first: Mapping[str, Any]
+    ) -> None:
+        """Open the study of that name, or begin it with the values `first`. Interrupted trials do not count."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         file.parent.mkdir(parents=True, exist_ok=True)
         self._space = search.space
         self._larger = larger_is_better
         self._seed = seed
+        self._first = {path: self._kept(path, value) for path, value in first.items()}
         mend(file)
         self._study = optuna.create_study(
             study_name=name,
@@ -73,8 +76,11 @@ class Study:
 
     def ask(self) -> dict[str, Any]:
         """What to try next."""
-        seed = int(digest([self._seed, len(self.tried())])[:8], 16)
+        number = len(self.tried())
+        seed = int(digest([self._seed, number])[:8], 16)
         self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=False)
+        if not number:
+            self._study.enqueue_trial(self._first)
         self._trial = self._study.ask()
         return {path: suggest(self._trial, path, space) for path, space in self._space.items()}
 
@@ -97,6 +103,10 @@ class Study:
         """The trial was interrupted; it will be asked for again."""
         assert self._trial is not None
         self._study.tell(self._trial, state=TrialState.FAIL)
+
+    def _kept(self, path: str, value: Any) -> Any:
+        """As optuna keeps it."""
+        return value if isinstance(self._space[path], Range) else json.dumps(value)
 
     def _tried(self, number: int, trial: FrozenTrial) -> Tried:
         values = {
