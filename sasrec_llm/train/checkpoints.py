@@ -33,6 +33,16 @@ class Progress:
     stopped: bool = False
     seconds: float = 0.0
 
+    def facts(self) -> dict[str, Any]:
+        """What is kept of a stage's course."""
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epoch,
+            "stopped_early": self.stopped,
+            "seconds": round(self.seconds, 3),
+        }
+
 
 def save(folder: Path, parts: Mapping[str, Part], optimiser: torch.optim.Optimizer, progress: Progress) -> None:
     """Publish `folder/epoch-NNNN` and leave the newest two."""

@@ -160,13 +160,7 @@ class Chain:
         verify(folder / "best")
         for part in stage.train:
             load_part(folder / "best" / part, parts[part], self._about(part))
-        return {
-            "best": progress.best,
-            "best_epoch": progress.best_epoch,
-            "epochs": progress.epoch,
-            "stopped_early": progress.stopped,
-            "seconds": round(progress.seconds, 3),
-        }
+        return progress.facts()
 
     def _load(self, stage: Stage, only: Set[str] | None = None) -> None:
         """Take the parts that the stage names from elsewhere."""
