@@ -17,6 +17,7 @@ from sasrec_llm.suite_file import is_suite, load_suite
 
 app = typer.Typer(no_args_is_help=True, help="List, check and print recipes.")
 File = Annotated[Path, typer.Argument(help="A recipe file")]
+Files = Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipe files")]
 
 
 @app.command("list")
@@ -43,14 +44,15 @@ def summary(path: Path) -> str:
 
 
 @app.command()
-def validate(recipe: File, set_: Set = None) -> None:
-    """Report every problem of a recipe or a suite, with key path and suggestion. Loads no model and no data."""
-    if is_suite(recipe):
-        count = sum(map(len, load_suite(recipe, set_ or [], plugins()).recipes.values()))
-        say(f"{recipe} is fine: {count} runs")
-        return
-    load_recipe(recipe, set_ or [], plugins())
-    say(f"{recipe} is fine")
+def validate(recipes: Files, set_: Set = None) -> None:
+    """Report every problem of recipes and suites, with key path and suggestion. Loads no model and no data."""
+    for recipe in recipes:
+        if is_suite(recipe):
+            count = sum(map(len, load_suite(recipe, set_ or [], plugins()).recipes.values()))
+            say(f"{recipe} is fine: {count} runs")
+        else:
+            load_recipe(recipe, set_ or [], plugins())
+            say(f"{recipe} is fine")
 
 
 @app.command()
