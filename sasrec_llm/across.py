@@ -104,7 +104,7 @@ def moved(found: Run, recipe: Recipe, other: str, protocol: str | None) -> Recip
         raise RunError(
             f"{found.name} answers the task {recipe.task!r}, which these protocols ask: {fit}; not {split!r}"
         )
-    changes = {"use": other, "protocol": split, "task": recipe.task, "fold": recipe.data.fold or 1}
+    changes = {"use": other, "protocol": split, "task": recipe.task, "fold": recipe.data.fold or 1, "months": None}
     return replace(recipe, data=recipe.data.model_copy(update=changes))
 
 

@@ -35,6 +35,11 @@ class Data(Settings):
     )
     folds: int | None = Field(None, ge=3, description=f"of k-fold: how many parts users are put into; default {FOLDS}")
     fold: int | None = Field(None, ge=1, description="of k-fold: the part for test; the next one is for validation")
+    months: tuple[float, float, float, float] | None = Field(
+        None,
+        description="of collm: where train begins, validation begins, test begins and test ends, in calendar months since "
+        "the first rating; 11.5 is the middle row of the twelfth; default [14, 24, 29, 34]",
+    )
     asks: Literal["each", "first"] | None = Field(
         None, description="of temporal next-item: each like from the cut on, or every user's first alone; default each"
     )
@@ -55,11 +60,20 @@ class Data(Settings):
             raise ValueError(f"{what}; there are {', '.join(f'{{{name}}}' for name in TEXT_FIELDS)}")
         return text
 
+    @field_validator("months")
+    @classmethod
+    def _months_ascend(cls, months: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if months and not 0 <= months[0] < months[1] < months[2] < months[3]:
+            raise ValueError("must ascend from 0 on, as [14, 24, 29, 34] does")
+        return months
+
     @property
     def options(self) -> dict[str, int | str]:
         """What the split depends on beside rows, protocol and task."""
         if self.protocol == "k-fold":
             return {"folds": self.folds or FOLDS, "fold": self.fold or 0}
+        if self.protocol == "collm" and self.months:
+            return {"months": ",".join(map(str, self.months))}
         return {"asks": "first"} if self.protocol == "temporal" and self.asks == "first" else {}
 
 

@@ -68,6 +68,8 @@ class Fit:
             for key in ("folds", "fold"):
                 if getattr(data, key) is not None:
                     self._say(f"data.{key}", f"has no use: protocol {protocol!r} has no folds")
+        if data.months and protocol != "collm":
+            self._say("data.months", f"has no use: protocol {protocol!r} does not split by months")
         if data.asks and (protocol, task) != ("temporal", "next-item"):
             self._say("data.asks", f"has no use: protocol {protocol!r} for the task {task!r} has one way of asking")
 

@@ -171,6 +171,9 @@ def test_k_core_is_repeated_until_nothing_leaves() -> None:
     card = own(write("own.csv", [*lines, "u9,i0,4,100,T", "u9,i1,4,101,T", "u9,i9,4,102,T"]), min_user=3, min_item=3)
     assert (card.kept, card.users, card.items) == (9, 3, 3)
     assert card.quarantine == {"item has too few rows": 1, "user has too few rows": 2}
+    once = own(Path("own.csv"), min_user=3, min_item=3, once=True)
+    assert once.kept == 11
+    assert dict(once.lines())["k-core"] == "users with 3 rows, items with 3, counted once"
 
 
 def test_a_toml_can_describe_own_data(tmp_path: Path) -> None:

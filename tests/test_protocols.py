@@ -24,6 +24,7 @@ Event = tuple[int, int, int, int]  # user, item, label, time
 Case = tuple[str, Task, dict[str, int | str]]
 CASES: list[Case] = [
     ("collm", "like", {}),
+    ("collm", "like", {"months": "2.0,11.0,11.5,12.0"}),
     ("temporal", "like", {}),
     ("temporal", "next-item", {}),
     ("temporal", "next-item", {"asks": "first"}),
@@ -93,6 +94,13 @@ def month(event: Event) -> int:
 
 def collm(it: Split) -> None:
     first = min(map(month, it.given))
+    if it.data.options:  # one month is shared, half and half
+        december = [row for row in it.given if month(row) - first == 11]
+        assert it.of("train") == [row for row in it.given if 2 <= month(row) - first < 11]
+        assert sorted(it.of("valid", "test")) == sorted(december)
+        assert len(it.of("valid")) == len(december) // 2 > 0
+        assert max(row[3] for row in it.of("valid")) <= min(row[3] for row in it.of("test"))
+        return
     for name, (low, high) in {"train": (14, 23), "valid": (24, 28), "test": (29, 33)}.items():
         assert it.of(name) == [row for row in it.given if low <= month(row) - first <= high]
 

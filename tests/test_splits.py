@@ -87,6 +87,8 @@ def checked(builtins: Plugins, **data: Any) -> Recipe:
         ({"protocol": "session", "folds": 5}, "data.folds", "has no use: protocol 'session' has no folds"),
         ({"protocol": "temporal", "asks": "first"}, "data.asks", "has no use: protocol 'temporal' for the task 'like'"),
         ({"protocol": "leave-one-out", "asks": "each"}, "data.asks", "has no use"),
+        ({"protocol": "temporal", "months": [0, 11, 11.5, 12]}, "data.months", "does not split by months"),
+        ({"protocol": "collm", "months": [0, 11, 11, 12]}, "data.months", "must ascend"),
         ({"protocol": "temporal", "task": "next-item", "asks": "last"}, "data.asks", "must be 'each' or 'first'"),
     ],
 )
@@ -98,6 +100,9 @@ def test_options_without_use_or_sense_are_refused(data: Any, key: str, text: str
 
 def test_options_are_those_of_the_protocol(builtins: Plugins) -> None:
     assert checked(builtins, protocol="k-fold", fold=2).data.options == {"folds": 5, "fold": 2}
+    assert checked(builtins, protocol="collm", months=[0, 11, 11.5, 12]).data.options == {
+        "months": "0.0,11.0,11.5,12.0"
+    }
     later = {"protocol": "temporal", "task": "next-item"}
     assert checked(builtins, **later, asks="each").data.options == checked(builtins, **later).data.options == {}
     assert checked(builtins, **later).subsets[1:3] == ["known-users", "new-users"]

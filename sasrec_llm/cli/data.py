@@ -54,6 +54,10 @@ def prepare_(
     until: Annotated[str | None, _option("Leave out rows from this day on")] = None,
     min_user: Annotated[int | None, _option("k-core: rows a user must have")] = None,
     min_item: Annotated[int | None, _option("k-core: rows an item must have")] = None,
+    once: Annotated[
+        bool | None,
+        typer.Option("--once", help="k-core: look once, though rows that leave may leave others with too few"),
+    ] = None,
     max_id: Annotated[int | None, _option("Then only so many users and items, those that appeared first")] = None,
     max_bad: Annotated[float | None, _option("Largest share of lines that may be quarantined; default 0.05")] = None,
     threads: Annotated[int | None, _option("Threads of DuckDB; the result is the same for any number")] = None,
@@ -68,7 +72,7 @@ def prepare_(
         "name": name, "items": items, "user": user, "item": item, "time": time_, "order": order, "rating": rating,
         "title": title, "brand": brand, "category_column": category_column, "description": description,
         "category": category, "release": release, "like_at": like_at, "since": since, "until": until,
-        "min_user": min_user, "min_item": min_item, "max_id": max_id, "max_bad": max_bad,
+        "min_user": min_user, "min_item": min_item, "once": once, "max_id": max_id, "max_bad": max_bad,
     }  # fmt: skip
     options = {key: value for key, value in given.items() if value is not None}
     sources: dict[str, Any] = plugins().offers("sources")

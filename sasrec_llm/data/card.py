@@ -25,6 +25,7 @@ class Card(Settings):
     history: str
     min_user: int
     min_item: int
+    once: bool = False
     since: date | None = None
     until: date | None = None
     max_id: int | None = None
@@ -70,7 +71,8 @@ class Card(Settings):
         if self.since or self.until:
             found.append(("period", f"from {self.since or 'the start'} until before {self.until or 'the end'}"))
         if self.min_user or self.min_item:
-            found.append(("k-core", f"users with {self.min_user} rows, items with {self.min_item}"))
+            once = ", counted once" if self.once else ""
+            found.append(("k-core", f"users with {self.min_user} rows, items with {self.min_item}{once}"))
         if self.max_id:
             found.append(("first ids", f"the {self.max_id:,} users and items that appeared first"))
         if self.untitled:

@@ -41,7 +41,7 @@ def script(name: str) -> str:
 def split_of(protocol: str) -> str:
     """The query that adds `part` to `interactions`: 0 train, 1 valid, 2 test, 3 known only, NULL unused.
 
-    It reads the variables `task`, and `folds`, `fold`, `asks` where the protocol has such options."""
+    It reads the variables `task`, and `folds`, `fold`, `asks`, `months` where the protocol has such options."""
     return script("protocol_" + protocol.replace("-", "_"))
 
 

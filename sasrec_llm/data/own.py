@@ -37,6 +37,7 @@ class OwnData(Settings):
     like_at: float | None = Field(None, description="ratings from this one on are likes")
     min_user: int = Field(0, ge=0, description="k-core: rows a user must have")
     min_item: int = Field(0, ge=0, description="k-core: rows an item must have")
+    once: bool = Field(False, description="k-core: look once, though rows that leave may leave others with too few")
     max_id: int | None = Field(
         None, ge=1, description="only the first so many users and items, in order of first appearance, after the k-core"
     )

@@ -124,7 +124,7 @@ def narrow(connection: Any, own: OwnData) -> None:
         connection.execute(f"SET VARIABLE min_user = {own.min_user}; SET VARIABLE min_item = {own.min_item}")
         while True:
             connection.execute(script("k_core"))
-            if not _number(connection, "SELECT getvariable('left_over')"):
+            if own.once or not _number(connection, "SELECT getvariable('left_over')"):
                 break
     if own.max_id:
         connection.execute(f"SET VARIABLE max_id = {own.max_id}")
@@ -161,6 +161,7 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
         history=source.history,
         min_user=own.min_user,
         min_item=own.min_item,
+        once=own.once,
         since=own.since,
         until=own.until,
         max_id=own.max_id,
