@@ -21,7 +21,7 @@ from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.systems import open_data, task_for
 
 # What of their data must be the same for runs to be compared; the last two are options of a protocol.
-SAME = ("name", "protocol", "task", "folds", "asks")
+SAME = ("name", "protocol", "task", "folds", "asks", "months")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,8 @@ def grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
         found.setdefault(run.resolved()["name"], []).append(run)
     labelled: dict[str, list[Run]] = {}
     for name, same in found.items():
-        if len({kind(run) for run in same}) == 1:
+        parts = {(run.resolved()["seed"], fold_of(run)) for run in same}
+        if len({kind(run) for run in same}) == 1 and len(parts) == len(same):
             labelled[name] = same
         else:
             labelled |= {run.name: [run] for run in same}

@@ -19,7 +19,7 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe_check import check_recipe
 from sasrec_llm.run_lookup import find_runs
-from sasrec_llm.runs import Workspace
+from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.suite import SuiteOutcome, run_suite
 from sasrec_llm.suite_file import load_suite, repeated
 
@@ -84,7 +84,7 @@ def test_seeds_are_runs_of_their_own_and_end_in_a_mean(place: Workspace, builtin
     assert mean.sd == pytest.approx(np.std(each, ddof=1))  # type: ignore[arg-type]
     assert outcome.comparison.tables[0].systems["item-mean"]["auc"].sd is None, "a floor has no seed"
     assert outcome.comparison.reference == "stacked"
-    assert set(outcome.comparison.tables[0].differences) == {"small-mf", "constant", "item-mean"}
+    assert set(outcome.comparison.tables[0].differences) == {"small-mf", "constant", "item-mean", "bias-regression"}
     kept = json.loads((outcome.folder / "comparison.json").read_text())
     assert kept["test"][0]["systems"]["small-mf"]["auc"]["sd"] == mean.sd
     assert kept["cost"]["small-mf"]["trained_parameters"] > 0
@@ -92,6 +92,9 @@ def test_seeds_are_runs_of_their_own_and_end_in_a_mean(place: Workspace, builtin
     assert [finished for _, _, finished in heard] == [True] * 3
     (label,) = grouped(find_runs(place.runs, "small-mf"))
     assert label == "small-mf"
+    shutil.copytree(alone[0].run.folder, place.runs / "a-copy")
+    copies = grouped([*find_runs(place.runs, "small-mf"), Run(place.runs / "a-copy")])
+    assert len(copies) == 4, "a copied run is no further seed"
 
 
 def test_folds_are_runs_of_their_own_and_every_user_is_asked_once(place: Workspace, builtins: Plugins) -> None:
