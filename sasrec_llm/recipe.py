@@ -37,8 +37,8 @@ class Data(Settings):
     fold: int | None = Field(None, ge=1, description="of k-fold: the part for test; the next one is for validation")
     months: tuple[float, float, float, float] | None = Field(
         None,
-        description="of collm: where train begins, validation begins, test begins and test ends, in calendar months since "
-        "the first rating; 11.5 is the middle row of the twelfth; default [14, 24, 29, 34]",
+        description="of collm: where train begins, validation begins, test begins and test ends, in months since the "
+        "first rating; 11.5 is the middle row of the twelfth; default [14, 24, 29, 34]",
     )
     asks: Literal["each", "first"] | None = Field(
         None, description="of temporal next-item: each like from the cut on, or every user's first alone; default each"
