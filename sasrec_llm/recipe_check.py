@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 from sasrec_llm.components import Settings
 from sasrec_llm.errors import RecipeError
 from sasrec_llm.plugins import Plugins, suggestion
-from sasrec_llm.recipe import SECTIONS, TABLES, Choice, Data, Evaluate, Head, Recipe, Stage
+from sasrec_llm.recipe import SECTIONS, TABLES, Choice, Evaluate, Head, Recipe, Stage
+from sasrec_llm.recipe_data import Data
 from sasrec_llm.recipe_fit import Fit, Problems
 
 M = TypeVar("M", bound=BaseModel)

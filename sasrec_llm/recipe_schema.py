@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe import SECTIONS, Data, Evaluate, Head, Stage
+from sasrec_llm.recipe import SECTIONS, Evaluate, Head, Stage
+from sasrec_llm.recipe_data import Data
 from sasrec_llm.recipe_search import Keys
 from sasrec_llm.recipe_space import Range
 

@@ -16,7 +16,7 @@ from sasrec_llm.data.texts import clean_items
 from sasrec_llm.durable import digest, new_folder, sha256
 from sasrec_llm.errors import DataError
 from sasrec_llm.protocols import FOLDS, TASKS
-from sasrec_llm.recipe import TEXT_FIELDS
+from sasrec_llm.recipe_data import TEXT_FIELDS
 
 TABLES = {
     "interactions": 'SELECT * FROM interactions ORDER BY "user", "timestamp", line',
