@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
-from sasrec_llm.encoders.dot_product import DotProduct, start_small
+from sasrec_llm.encoders.attention import bias
+from sasrec_llm.encoders.dot_product import DotProduct, in_parts, start_small
+from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.sasrec import Block
 from sasrec_llm.encoders.settings import BERT4RecSettings
@@ -41,7 +43,7 @@ class BERT4Rec(DotProduct):
         self.positions = nn.Embedding(max_length + 1, width)  # row 0 is the newest: at prediction, the gap
         self.blocks = nn.ModuleList(Block(width=width, heads=heads, dropout=dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         start_small(self)
 
     def states(self, histories: Histories) -> Tensor:
@@ -52,9 +54,13 @@ class BERT4Rec(DotProduct):
 
     def next_item_loss(self, sequences: Sequences) -> Tensor:
         """Cloze: the items of some places are hidden, and asked for."""
-        items = sequences.items[:, -self.positions.num_embeddings :]
-        gaps = self.choose_gaps(items)
-        return self.next_item(self.fill(items, gaps)[gaps], self.items.weight, items[gaps])
+        states, hidden = [], []
+        for part in in_parts(sequences):
+            items = part.items[:, -self.positions.num_embeddings :]
+            gaps = self.choose_gaps(items)
+            states.append(self.fill(items, gaps)[gaps])
+            hidden.append(items[gaps])
+        return self.next_item(torch.cat(states), self.items.weight, torch.cat(hidden))
 
     def choose_gaps(self, items: Tensor) -> Tensor:
         """Each item with probability `mask_prob`, at least one of a sequence; of some sequences the last item alone, as
@@ -74,9 +80,9 @@ class BERT4Rec(DotProduct):
         given = torch.where(gaps[..., None], self.mask, self.items(items))
         x: Tensor = self.dropout(given + self.positions(ages))
         itself = torch.eye(length, dtype=torch.bool, device=items.device)
-        visible = (gaps | (items != 0))[:, None, :] | itself  # [B, T, T]
+        mask = bias((gaps | (items != 0))[:, None, :] | itself)
         for block in self.blocks:
-            x = block(x, visible[:, None])
+            x = block(x, mask)
         out: Tensor = self.norm(x)
         return out
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from sasrec_llm.encoders.next_item import NextItemLoss
 from sasrec_llm.interfaces import Histories, Sequences
+
+POSITIONS = 4096  # that a CPU keeps in cache with all that is made of them
 
 
 class DotProduct(nn.Module, ABC):
@@ -42,9 +45,18 @@ class DotProduct(nn.Module, ABC):
 
     def next_item_loss(self, sequences: Sequences) -> Tensor:
         """Every step of every sequence is asked what follows it."""
-        targets = sequences.targets[:, -self.history_length :]
-        asked = targets != 0
-        return self.next_item(self.states(sequences.inputs)[asked], self.items.weight, targets[asked])
+        states, targets = [], []
+        for part in in_parts(sequences):
+            wanted = part.targets[:, -self.history_length :]
+            asked = wanted != 0
+            states.append(self.states(part.inputs)[asked])
+            targets.append(wanted[asked])
+        return self.next_item(torch.cat(states), self.items.weight, torch.cat(targets))
+
+
+def in_parts(sequences: Sequences) -> Iterable[Sequences]:
+    """On a CPU a few sequences of like length at a time: less padding, and no tensor that leaves the cache."""
+    return sequences.by_length(POSITIONS) if sequences.items.device.type == "cpu" else [sequences]
 
 
 def start_small(module: nn.Module) -> None:

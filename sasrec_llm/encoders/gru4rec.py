@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.encoders.dot_product import DotProduct, start_small
+from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.settings import GRU4RecSettings
 from sasrec_llm.interfaces import Histories
@@ -27,7 +28,7 @@ class GRU4Rec(DotProduct):
         next_item: NextItemLoss,
     ) -> None:
         super().__init__(n_items=n_items, width=width, history_length=max_length, next_item=next_item)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.gru = nn.GRU(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.out = nn.Linear(hidden, width) if hidden != width else nn.Identity()
         self.empty = nn.Parameter(torch.randn(width) * 0.02)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.settings import MFSettings
 from sasrec_llm.interfaces import Histories, Sequences
@@ -35,7 +36,7 @@ class MF(nn.Module):
         self.next_item = next_item
         self.users = _table(n_users, width, std)
         self.items = _table(n_items, width, std)
-        self.dropout = nn.Dropout(dropout)  # of the vectors, not of the biases
+        self.dropout = Dropout(dropout)  # of the vectors, not of the biases
         self.biases = biases
         if biases:
             self.user_bias = _table(n_users, 1, 0.0)

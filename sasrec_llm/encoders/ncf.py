@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.encoders.dot_product import start_small
+from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.settings import NCFSettings
 from sasrec_llm.interfaces import Histories
 
@@ -29,7 +30,7 @@ class NCF(nn.Module):
         self.width = factors + mlp[0] // 2
         self.users = nn.Embedding(n_users + 1, self.width, padding_idx=0)
         self.items = nn.Embedding(n_items + 1, self.width, padding_idx=0)
-        layers = [(nn.Linear(below, above), nn.ReLU(), nn.Dropout(dropout)) for below, above in pairwise(mlp)]
+        layers = [(nn.Linear(below, above), nn.ReLU(), Dropout(dropout)) for below, above in pairwise(mlp)]
         self.mlp = nn.Sequential(*(part for layer in layers for part in layer))
         self.out = nn.Linear(factors + mlp[-1], 1)
         start_small(self)

@@ -23,15 +23,17 @@ class SoftmaxLoss(torch.autograd.Function):
         """states [M, H], table [N, H], targets [M] rows of the table -> []"""
         total = states.new_zeros((), dtype=torch.float32)
         of_states, of_table = torch.empty_like(states), torch.zeros_like(table)
+        buffer = states.new_empty(min(CHUNK, len(states)), len(table))
         for start in range(0, len(states), CHUNK):
             part, wanted = states[start : start + CHUNK], targets[start : start + CHUNK, None]
-            logits = part @ table.T  # [chunk, N]
-            log_total = torch.logsumexp(logits, dim=1, keepdim=True)
-            total += (log_total - logits.gather(1, wanted)).sum()
-            error = logits.sub_(log_total).exp_()  # softmax - one-hot is the gradient by the logits
-            error.scatter_add_(1, wanted, torch.full_like(wanted, -1, dtype=error.dtype))
-            of_states[start : start + CHUNK] = error @ table
-            of_table.addmm_(error.T, part)
+            logits = torch.mm(part, table.T, out=buffer[: len(part)])  # [chunk, N]
+            of_target, largest = logits.gather(1, wanted), logits.amax(1, keepdim=True)
+            error = logits.sub_(largest).exp_()
+            sums = error.sum(1, keepdim=True)
+            total += (sums.log() + largest - of_target).sum()
+            error.scatter_add_(1, wanted, -sums)  # / sums: softmax - one-hot is the gradient by the logits
+            torch.mm(error, table, out=of_states[start : start + CHUNK]).div_(sums)
+            of_table.addmm_(error.T, part / sums)
         ctx.save_for_backward(of_states / len(states), of_table / len(states))
         return total / len(states)
 

@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.encoders.attention import attend, bias
 from sasrec_llm.encoders.dot_product import DotProduct, start_small
+from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.settings import SASRecSettings
 from sasrec_llm.interfaces import Histories
@@ -25,17 +27,14 @@ class Block(nn.Module):
         self.forward_norm = nn.LayerNorm(width)
         self.forward_in = nn.Linear(width, width)
         self.forward_out = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        """x [B, T, H], visible [B, 1, T, T] -> [B, T, H]"""
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """x [B, T, H], bias [B, T, T] -> [B, T, H]"""
         batch, length, width = x.shape
         qkv = self.query_key_value(self.attention_norm(x)).view(batch, length, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, H / heads]
-        attended = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=visible, dropout_p=self.dropout.p if self.training else 0.0
-        )
-        x = x + self.dropout(self.attention_out(attended.transpose(1, 2).reshape(batch, length, width)))
+        attended = attend(qkv, bias, self.dropout.p if self.training else 0.0)
+        x = x + self.dropout(self.attention_out(attended.reshape(batch, length, width)))
         inner = self.dropout(F.relu(self.forward_in(self.forward_norm(x))))
         out: Tensor = x + self.dropout(self.forward_out(inner))
         return out
@@ -63,7 +62,7 @@ class SASRec(DotProduct):
         self.positions = nn.Embedding(max_length, width)  # row 0 is the newest
         self.blocks = nn.ModuleList(Block(width=width, heads=heads, dropout=dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         start_small(self)
 
     def states(self, histories: Histories) -> Tensor:
@@ -73,9 +72,9 @@ class SASRec(DotProduct):
         x: Tensor = self.dropout(self.items(items) + self.positions(ages))  # [B, T, H], eq. 3
         causal = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
         itself = torch.eye(length, dtype=torch.bool, device=items.device)
-        visible = (causal & (items != 0)[:, None, :]) | itself  # [B, T, T]
+        mask = bias((causal & (items != 0)[:, None, :]) | itself)
         for block in self.blocks:
-            x = block(x, visible[:, None])
+            x = block(x, mask)
         out: Tensor = self.norm(x)
         return out
 

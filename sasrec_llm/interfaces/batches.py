@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -75,6 +75,19 @@ class Sequences:
     def targets(self) -> Tensor:
         """[B, T]: what followed each input; 0 where there was no input to follow."""
         return self.items[:, 1:] * (self.items[:, :-1] != 0)
+
+    def by_length(self, positions: int) -> Iterator[Sequences]:
+        """The sequences from short to long, a few at a time without the padding that all of them share, so that each
+        part has at most so many positions."""
+        lengths = (self.items != 0).sum(1)
+        order = lengths.argsort(stable=True)
+        sizes = lengths[order].tolist()
+        start = 0
+        for end in range(1, len(sizes) + 1):
+            if end == len(sizes) or (end + 1 - start) * sizes[end] > positions:
+                rows = order[start:end]
+                yield Sequences(self.items[rows, -sizes[end - 1] :], self.users[rows], self.times[rows])
+                start = end
 
     def to(self, device: str) -> Sequences:
         return Sequences(self.items.to(device), self.users.to(device), self.times.to(device))

@@ -1,0 +1,88 @@
+"""What makes training fast on a CPU changes no figure: each fast path beside the plain one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from sasrec_llm.encoders import dot_product
+from sasrec_llm.encoders.attention import attend, bias
+from sasrec_llm.encoders.dropout import Dropout, keep, scaled
+from sasrec_llm.interfaces import Sequences
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.testing import context
+
+
+def masked(batch: int, length: int) -> torch.Tensor:
+    """Causal, and the first places of some rows are padding."""
+    padding = torch.arange(length) < torch.randint(0, length, (batch, 1))
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    return bias((causal & ~padding[:, None, :]) | torch.eye(length, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("p", [0.0, 0.3])
+def test_attention_with_dropout_is_the_formula(heads: int, p: float) -> None:
+    torch.manual_seed(3)
+    given = torch.randn(4, 6, 3, heads, 5, dtype=torch.float64, requires_grad=True)
+    mask = masked(4, 6).double()
+    direction = torch.randn(4, 6, heads, 5, dtype=torch.float64)
+
+    def plain() -> torch.Tensor:
+        found = []
+        for head in range(heads):
+            q, k, v = given[:, :, :, head].unbind(2)
+            weight = torch.softmax(q @ k.transpose(1, 2) / 5**0.5 + mask, -1)
+            found.append((weight * scaled(keep(weight.shape, p), p, weight.dtype)) @ v)
+        return torch.stack(found, dim=2)
+
+    results = []
+    for way in (lambda: attend(given, mask, p), plain):
+        torch.manual_seed(5)
+        found = way()
+        results.append((found, torch.autograd.grad((found * direction).sum(), given)[0]))
+    for fast, slow in zip(*results, strict=True):
+        assert torch.allclose(fast, slow, atol=1e-12)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
+    layer, x = Dropout(0.2), torch.randn(400, 501, requires_grad=True)
+    torch.manual_seed(1)
+    found = layer(x)
+    dropped = found == 0
+    assert dropped.float().mean() == pytest.approx(0.2, abs=0.003)
+    assert dropped.float().mean(0).std() < 0.03, "no column is dropped more than others"
+    assert torch.allclose(found[~dropped], x[~dropped] / 0.8)
+    (gradient,) = torch.autograd.grad(found.sum(), x)
+    assert torch.equal(gradient == 0, dropped)
+    assert not torch.equal(layer(x) == 0, dropped)
+    torch.manual_seed(1)
+    assert torch.equal(layer(x), found), "as PyTorch's generator was seeded"
+    assert torch.equal(layer.eval()(x), x)
+
+
+@pytest.mark.parametrize("name", ["sasrec", "gru4rec", "bert4rec"])
+def test_parts_of_a_batch_are_the_batch(name: str, builtins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    component = builtins.get("encoders", name)
+    extra: dict[str, Any] = {"mask_prob": 1.0, "mask_last": 0.0} if name == "bert4rec" else {}
+    encoder = component.make(component.settings(width=8, max_length=6, dropout=0.0, **extra), context())
+    items = torch.randint(1, 20, (9, 8))
+    items[torch.arange(8) < torch.tensor([0, 0, 1, 2, 3, 4, 5, 6, 3])[:, None]] = 0
+    sequences = Sequences(items, torch.arange(9), torch.arange(9))
+    results = []
+    for positions in (10**9, 12, 1):
+        monkeypatch.setattr(dot_product, "POSITIONS", positions)
+        parts = list(dot_product.in_parts(sequences))
+        assert sum(len(part.items) for part in parts) == 9
+        assert all((part.items[:, 0] != 0).any() for part in parts), "no column of padding alone"
+        encoder.zero_grad()
+        loss = encoder.next_item_loss(sequences)
+        loss.backward()
+        results.append([loss, *(weight.grad for weight in encoder.parameters())])
+    assert len(parts) == 9, "each alone"
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            assert one is two is None or torch.allclose(one, two, atol=1e-6)
