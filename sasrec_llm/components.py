@@ -29,7 +29,9 @@ NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(@[0-9]+)?")
 class Settings(BaseModel):
     """Base of every component's settings: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(  # a validator is built when it is first needed, for most commands never
+        extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

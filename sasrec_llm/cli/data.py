@@ -61,6 +61,10 @@ def prepare_(
     max_id: Annotated[int | None, _option("Then only so many users and items, those that appeared first")] = None,
     max_bad: Annotated[float | None, _option("Largest share of lines that may be quarantined; default 0.05")] = None,
     threads: Annotated[int | None, _option("Threads of DuckDB; the result is the same for any number")] = None,
+    memory: Annotated[
+        str | None,
+        _option("Memory of DuckDB, such as 500MB; default 350MB a thread, up to 8; the rest spills to disk"),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check, number, order and hash a dataset, ready for recipes.
@@ -73,6 +77,7 @@ def prepare_(
         "title": title, "brand": brand, "category_column": category_column, "description": description,
         "category": category, "release": release, "like_at": like_at, "since": since, "until": until,
         "min_user": min_user, "min_item": min_item, "once": once, "max_id": max_id, "max_bad": max_bad,
+        "memory": memory,
     }  # fmt: skip
     options = {key: value for key, value in given.items() if value is not None}
     sources: dict[str, Any] = plugins().offers("sources")

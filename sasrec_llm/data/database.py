@@ -12,6 +12,7 @@ import duckdb
 
 from sasrec_llm.errors import DataError, StorageError
 
+MEMORY, MOST = 350, 8  # megabytes a thread, of so many threads; what Python and the files take comes on top
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -32,6 +33,18 @@ def connect(spill: Path | None = None) -> Iterator[Any]:
         raise DataError(f"DuckDB could not do it: {first_line(error)}") from error
     finally:
         connection.close()
+
+
+def limit(connection: Any, threads: int | None = None, memory: str | None = None) -> None:
+    """Keep DuckDB to some threads and to some memory; what does not fit spills."""
+    if threads:
+        connection.execute(f"SET threads = {threads}")
+    threads = number(connection, "SELECT current_setting('threads')")
+    connection.execute(f"SET memory_limit = '{memory or f'{MEMORY * min(threads, MOST)}MB'}'")
+
+
+def number(connection: Any, query: str) -> int:
+    return int(connection.execute(query).fetchone()[0])
 
 
 def script(name: str) -> str:

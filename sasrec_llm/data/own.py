@@ -41,6 +41,11 @@ class OwnData(Settings):
     max_id: int | None = Field(
         None, ge=1, description="only the first so many users and items, in order of first appearance, after the k-core"
     )
+    memory: str | None = Field(
+        None,
+        pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$",
+        description="what DuckDB may take, such as 500MB; the rest spills to disk",
+    )
     max_bad: float = Field(0.05, ge=0, le=1, description="largest share of lines that may be quarantined")
 
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sasrec_llm.components import Source, resolve
-from sasrec_llm.data.card import TIMED, Card, write_card
-from sasrec_llm.data.database import connect, script, set_variables, split_of, write_parquet
+from sasrec_llm.data.card import Card, write_card
+from sasrec_llm.data.database import connect, limit, number, script, set_variables, write_parquet
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.parts import protocol_rows
+from sasrec_llm.data.rows import narrow, read_rows
 from sasrec_llm.data.texts import clean_items
 from sasrec_llm.durable import digest, new_folder, sha256
 from sasrec_llm.errors import DataError
-from sasrec_llm.protocols import FOLDS, TASKS
 from sasrec_llm.recipe_data import TEXT_FIELDS
 
 TABLES = {
-    "interactions": 'SELECT * FROM interactions ORDER BY "user", "timestamp", line',
+    "interactions": "SELECT * FROM interactions",  # filled in its order
     "items": "SELECT item, original, coalesce(title, original) AS title, brand, category, description "
     "FROM items ORDER BY item",
-    "users": 'SELECT * FROM users ORDER BY "user"',
-    "rejects": "SELECT * FROM rejected ORDER BY file, line",
+    "users": 'SELECT "user", original FROM users ORDER BY "user"',
+    "rejects": "SELECT * FROM rejected ORDER BY file, line, reason, text",
 }
-OPTIONAL = {"raw_interactions": ("rating", "label", "split"), "raw_items": TEXT_FIELDS}
+SORTED = 4_000_000  # rows that are sorted at a time, at least
+PASSES = 16  # over the rows, at most
 
 
 def prepare(
@@ -45,11 +46,9 @@ def prepare(
         unpacked.mkdir()
         found = locate(source, given, cache, unpacked, own)
         with connect(spill) as connection, new_folder(folder) as draft:
-            if threads:
-                connection.execute(f"SET threads = {threads}")
+            limit(connection, threads, own.memory)
             connection.execute("CREATE TABLE rejected (file VARCHAR, line BIGINT, reason VARCHAR, text VARCHAR)")
             resolve(source.read)(connection, found.path, own)
-            complete(connection, own)
             counts = clean(connection, source, own)
             for name, query in TABLES.items():
                 write_parquet(connection, query, draft / f"{name}.parquet")
@@ -59,26 +58,15 @@ def prepare(
     return card
 
 
-def complete(connection: Any, own: OwnData) -> None:
-    """Columns that a format does not have, and what `sql/check.sql` must know of the others."""
-    for table, wanted in OPTIONAL.items():
-        known = {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
-        if table == "raw_interactions":
-            connection.execute(f"SET VARIABLE has_rating = {str('rating' in known).lower()}")
-        for name in wanted:
-            if name not in known:
-                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} VARCHAR")
-    connection.execute(f"SET VARIABLE clock = '{'position' if own.order else 'time'}'")
-
-
 def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
     """Check, merge, filter, number. What was read is what was kept, merged and quarantined."""
     like_at = own.like_at if own.like_at is not None else source.like_at
     connection.execute(f"SET VARIABLE like_at = {like_at!r}::DOUBLE")
-    read = _number(connection, "SELECT count(*) FROM raw_interactions")
-    read += _number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
-    connection.execute(script("check"))
-    bad = _number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
+    read_rows(connection, own)
+    read = number(connection, "SELECT count(*) FROM checked")
+    read += number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
+    connection.execute(script("merge"))
+    bad = number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
     if read == 0:
         raise DataError(f"{source.name}: there is not one row to read")
     if bad > own.max_bad * read:
@@ -94,41 +82,34 @@ def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
     narrow(connection, own)
     connection.execute(script("number"))
     clean_items(connection)
-    kept = _number(connection, "SELECT count(*) FROM interactions")
+    order(connection)
+    kept = number(connection, "SELECT count(*) FROM interactions")
     if kept == 0:
         hint = "Ask for less: --min-user, --min-item, --since, --until"
         raise DataError(f"{source.name}: no row is left of {read:,}", hint=hint)
     counts = {
         "read": read,
         "kept": kept,
-        "merged": _number(connection, "SELECT getvariable('merged')"),
-        "quarantined": _number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'"),
+        "merged": number(connection, "SELECT getvariable('merged')"),
+        "quarantined": number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'"),
     }
     if counts["read"] != counts["kept"] + counts["merged"] + counts["quarantined"]:
         raise AssertionError(f"rows were lost: {counts}")
     return counts
 
 
-def narrow(connection: Any, own: OwnData) -> None:
-    """What a person leaves out on purpose: other times, then the k-core, then late users and items."""
-    if own.since or own.until:
-        if own.order:
-            raise DataError(
-                "--since and --until need times; these rows have positions", hint="Name the time: --time NAME"
-            )
-        for name, day in (("since", own.since), ("until", own.until)):
-            seconds = (day - date(1970, 1, 1)).days * 86_400 if day else "NULL"
-            connection.execute(f"SET VARIABLE {name} = {seconds}")
-        connection.execute(script("period"))
-    if own.min_user or own.min_item:
-        connection.execute(f"SET VARIABLE min_user = {own.min_user}; SET VARIABLE min_item = {own.min_item}")
-        while True:
-            connection.execute(script("k_core"))
-            if own.once or not _number(connection, "SELECT getvariable('left_over')"):
-                break
-    if own.max_id:
-        connection.execute(f"SET VARIABLE max_id = {own.max_id}")
-        connection.execute(script("max_id"))
+def order(connection: Any) -> None:
+    """Fill `interactions`, some users at a time."""
+    size = max(SORTED, number(connection, "SELECT coalesce(sum(n), 0) FROM users") // PASSES + 1)
+    parts = connection.execute(
+        'SELECT min("user"), max("user") FROM '
+        '(SELECT "user", (sum(n) OVER (ORDER BY "user") - n) // ? AS part FROM users) GROUP BY part ORDER BY part',
+        [size],
+    ).fetchall()
+    for first, last in parts:
+        set_variables(connection, {"first_user": first, "last_user": last})
+        connection.execute(script("order"))
+    connection.execute("DROP VIEW good; DROP VIEW single; DROP VIEW numbered; DROP TABLE checked")
 
 
 def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, int], name: str, folder: Path) -> Card:
@@ -137,19 +118,6 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
     reasons = connection.execute(
         "SELECT reason, count(*) FROM rejected WHERE file = 'interactions' GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    protocols = {}
-    set_variables(connection, {"folds": FOLDS, "fold": 1})
-    for protocol, tasks in TASKS.items():
-        if own.order and protocol in TIMED:
-            continue
-        set_variables(connection, {"task": tasks[0] if facts["liked_share"] < 1 else tasks[-1]})
-        parts = dict(
-            connection.execute(
-                f"SELECT part, count(*) FROM ({split_of(protocol)}) WHERE part IS NOT NULL GROUP BY 1"
-            ).fetchall()
-        )
-        if {0, 1, 2} <= parts.keys():
-            protocols[protocol] = [parts[0], parts[1], parts[2]]
     hashes = {name: sha256(folder / f"{name}.parquet") for name in TABLES}
     return Card(
         name=name,
@@ -167,14 +135,10 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
         max_id=own.max_id,
         timed=own.order is None,
         quarantine=dict(reasons),
-        protocols=protocols,
+        protocols=protocol_rows(connection, liked=facts["liked_share"], timed=own.order is None),
         hashes=hashes,
         sha256=digest(hashes),
         **counts,
         described={name: facts.pop(name) for name in TEXT_FIELDS},
         **{key: facts[key] for key in facts if key != "kept"},
     )
-
-
-def _number(connection: Any, query: str) -> int:
-    return int(connection.execute(query).fetchone()[0])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sasrec_llm.data.database import column
+from sasrec_llm.data.database import column, quoted
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.errors import DataError
 from sasrec_llm.plugins import suggestion
@@ -42,23 +42,22 @@ def read_delimited(connection: Any, table: str, path: Path, names: dict[str, str
     """A delimited file with known columns into a table of text; lines that do not parse into `rejected`."""
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names.values())
     chosen = ", ".join(f"{column(name)} AS {column(target)}" for target, name in names.items() if target != "_")
-    _with_rejects(
-        connection,
-        table,
+    connection.execute(
         f"CREATE TABLE {table} AS SELECT row_number() OVER () AS line, {chosen} FROM read_csv(?, {options}, "
         f"header = false, auto_detect = false, columns = {{{columns}}}, quote = '', escape = '', store_rejects = true)",
-        path,
+        [str(path)],
     )
+    keep_rejects(connection, "items" if table.endswith("items") else "interactions")
 
 
-def _with_rejects(connection: Any, table: str, query: str, path: Path) -> None:
-    connection.execute(query, [str(path)])
-    file = "items" if table.endswith("items") else "interactions"
-    connection.execute(
-        f"INSERT INTO rejected SELECT DISTINCT ON (line) '{file}', line, lower(error_type::VARCHAR), csv_line "
-        "FROM reject_errors"
-    )
-    connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
+def keep_rejects(connection: Any, file: str) -> None:
+    """Lines that DuckDB could not parse in the scans so far, to `rejected`."""
+    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone():
+        connection.execute(
+            f"INSERT INTO rejected SELECT DISTINCT ON (line) '{file}', line, lower(error_type::VARCHAR), csv_line "
+            "FROM reject_errors"
+        )
+        connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
 
 
 def read_own(connection: Any, path: Path, own: OwnData | None) -> None:
@@ -76,18 +75,25 @@ def read_own(connection: Any, path: Path, own: OwnData | None) -> None:
     rating = _column(types, own.rating, "rating", path)
     if rating:
         names["rating"] = rating
-    chosen = ", ".join(f"{column(name)}::VARCHAR AS {column(target)}" for target, name in names.items())
-    connection.execute(f"CREATE TABLE raw_interactions AS SELECT line, {chosen} FROM own_rows")
     table, key, title = "own_rows", names["item"], own.title
+    chosen = ", ".join(f"{column(name)}::VARCHAR AS {column(target)}" for target, name in names.items())
+    if set(types) <= set(names.values()):  # read once, while the rows are checked; they are numbered as they come
+        connection.execute(f"CREATE VIEW raw_interactions AS SELECT {chosen} FROM own_rows")
+    else:  # held, so that a line that is broken in any column is rejected as a whole
+        table = _hold(connection, "own_rows")
+        connection.execute(f"CREATE VIEW raw_interactions AS SELECT line, {chosen} FROM {table}")
     if own.items is not None:
         path = Path(own.items)
-        table, types = "own_items", _open(connection, "own_items", path)
+        types = _open(connection, "own_items", path)
         key = key if key in types else _required(types, own.item, "item", path)
         title = _required(types, own.title, "title", path)
+        table = _hold(connection, "own_items")
     texts = {"title": title, "brand": own.brand, "category": own.category_column, "description": own.description}
     found = {role: _column(types, texts[role], role, path) for role in TEXT_FIELDS}
     chosen = "".join(f", {_text(name, types[name])} AS {role}" for role, name in found.items() if name)
-    connection.execute(f"CREATE TABLE raw_items AS SELECT line, {column(key)}::VARCHAR AS item{chosen} FROM {table}")
+    line = "row_number() OVER () AS line" if table == "own_rows" else "line"
+    rows = f"SELECT {line}, {column(key)}::VARCHAR AS item{chosen} FROM {table}"
+    connection.execute(f"CREATE TABLE raw_items AS {rows}{'' if chosen else ' LIMIT 0'}")
 
 
 def _text(name: str, kind: str) -> str:
@@ -98,25 +104,31 @@ def _text(name: str, kind: str) -> str:
     return f"{column(name)}::VARCHAR"
 
 
-def _open(connection: Any, table: str, path: Path) -> dict[str, str]:
-    """Read a file into `table` with a line number; returns its columns and their types."""
+def _open(connection: Any, view: str, path: Path) -> dict[str, str]:
+    """Name a file's rows; returns its columns and their types."""
     if not path.is_file():
         raise DataError(f"there is no file {path}", hint="Name its folder: --from FOLDER")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty")
-    create = f"CREATE TABLE {table} AS SELECT row_number() OVER () AS line, * FROM "
     kind = next((suffix for suffix in reversed(path.suffixes) if suffix != ".gz"), "")
+    name = f"'{quoted(str(path))}'"
     if kind in (".csv", ".tsv", ".txt", ".dat"):
-        _with_rejects(
-            connection, table, create + "read_csv(?, all_varchar = true, header = true, store_rejects = true)", path
-        )
+        rows = f"read_csv({name}, all_varchar = true, header = true, store_rejects = true)"
     elif kind in (".jsonl", ".ndjson", ".json"):
-        connection.execute(create + "read_json(?, format = 'newline_delimited', ignore_errors = true)", [str(path)])
+        rows = f"read_json({name}, format = 'newline_delimited', ignore_errors = true)"
     elif kind in (".parquet", ".pq"):
-        connection.execute(create + "read_parquet(?)", [str(path)])
+        rows = f"read_parquet({name})"
     else:
         raise DataError(f"{path}: {kind or 'no'} suffix; srl reads .csv .tsv .jsonl .parquet, each also as .gz")
-    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {table}").fetchall() if row[0] != "line"}
+    connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {rows}")
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {view}").fetchall()}
+
+
+def _hold(connection: Any, view: str) -> str:
+    """The rows in a table, each with its line."""
+    connection.execute(f"CREATE TABLE held_{view} AS SELECT row_number() OVER () AS line, * FROM {view}")
+    keep_rejects(connection, "items" if view.endswith("items") else "interactions")
+    return f"held_{view}"
 
 
 def _required(known: Mapping[str, str], given: str | None, role: str, path: Path) -> str:

@@ -1,12 +1,15 @@
 -- What the card says of the prepared rows.
 SELECT
     count(*) AS kept,
-    count(DISTINCT "user") AS users,
-    count(DISTINCT item) AS items,
+    (SELECT count(*) FROM users) AS users,
+    (SELECT count(*) FROM items) AS items,
     avg(label) AS liked_share,
     min("timestamp") AS first_time,
     max("timestamp") AS last_time,
-    (SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM interactions GROUP BY "user", "timestamp" HAVING count(*) > 1)) AS ties,
+    (
+        SELECT coalesce(sum(n), 0)
+        FROM (SELECT count(*) AS n FROM interactions SEMI JOIN ties USING (line) GROUP BY "user", "timestamp" HAVING n > 1)
+    ) AS ties,
     (SELECT count(*) FROM items WHERE title IS NULL) AS untitled,
     (SELECT count(*) FROM rejected WHERE file = 'items') AS lost_items,
     (SELECT count(title) FROM items) AS title,

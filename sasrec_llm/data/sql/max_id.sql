@@ -1,26 +1,19 @@
--- Users and items are numbered in the order in which they first appear, in time or, without times, in the file; rows of
--- late ones leave.
-CREATE TABLE leaving AS
-WITH ordered AS (
-    SELECT user_key, item_key, CASE WHEN getvariable('clock') = 'time' THEN seconds END AS moment, line FROM good
-),
-user_ids AS (
-    SELECT user_key, row_number() OVER (ORDER BY moment, line) AS user_id
-    FROM (FROM ordered QUALIFY row_number() OVER (PARTITION BY user_key ORDER BY moment, line) = 1)
-),
-item_ids AS (
-    SELECT item_key, row_number() OVER (ORDER BY moment, line) AS item_id
-    FROM (FROM ordered QUALIFY row_number() OVER (PARTITION BY item_key ORDER BY moment, line) = 1)
-)
-SELECT
-    line,
-    CASE WHEN user_id > getvariable('max_id') THEN 'user id above the largest' ELSE 'item id above the largest' END AS reason,
-    concat_ws(' | ', user_key, item_key, rating, seconds) AS text
+-- Users and items are numbered in the order in which they first appear, in time or, without times, in the file; late ones
+-- leave.
+CREATE TABLE ordered AS
+SELECT user_key, item_key, {'moment': CASE WHEN getvariable('clock') = 'time' THEN seconds END, 'line': line} AS place
 FROM good
-JOIN user_ids USING (user_key)
-JOIN item_ids USING (item_key)
-WHERE user_id > getvariable('max_id') OR item_id > getvariable('max_id');
+SEMI JOIN (FROM user_counts WHERE round IS NULL) USING (user_key)
+SEMI JOIN (FROM item_counts WHERE round IS NULL) USING (item_key);
 
-INSERT INTO rejected SELECT 'interactions', * FROM leaving;
-DELETE FROM good WHERE line IN (SELECT line FROM leaving);
-DROP TABLE leaving;
+UPDATE user_counts SET round = getvariable('round')
+WHERE round IS NULL AND user_key NOT IN (
+    SELECT user_key FROM ordered GROUP BY user_key ORDER BY min(place) LIMIT getvariable('max_id')
+);
+UPDATE item_counts SET round = getvariable('round')
+WHERE round IS NULL AND item_key NOT IN (
+    SELECT item_key FROM ordered GROUP BY item_key ORDER BY min(place) LIMIT getvariable('max_id')
+);
+SET VARIABLE user_reason = 'user id above the largest';
+SET VARIABLE item_reason = 'item id above the largest';
+DROP TABLE ordered;

@@ -5,7 +5,5 @@ SELECT
     line,
     CASE WHEN seconds < getvariable('since') THEN 'before the period' ELSE 'after the period' END,
     concat_ws(' | ', user_key, item_key, rating, seconds)
-FROM good
+FROM single
 WHERE seconds < getvariable('since') OR seconds >= getvariable('until');
-
-DELETE FROM good WHERE seconds < getvariable('since') OR seconds >= getvariable('until');

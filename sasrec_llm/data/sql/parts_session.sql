@@ -1,0 +1,30 @@
+-- Rows of each part, from the number of rows of each session whose items an early session has.
+WITH sessions AS (
+    SELECT "user", sum(n) AS n, row_number() OVER (ORDER BY max(last), "user") <= 0.8 * count(*) OVER () AS early
+    FROM shares
+    GROUP BY "user"
+),
+known AS (SELECT DISTINCT item FROM interactions SEMI JOIN (FROM sessions WHERE early) USING ("user")),
+sizes AS (
+    SELECT "user", n, early FROM sessions WHERE early
+    UNION ALL
+    SELECT "user", count(*), false
+    FROM interactions
+    SEMI JOIN (FROM sessions WHERE NOT early) USING ("user")
+    SEMI JOIN known USING (item)
+    GROUP BY "user"
+),
+held_out AS (
+    SELECT
+        n,
+        CASE
+            WHEN NOT early THEN 2
+            WHEN row_number() OVER drawn <= least(500, 0.1 * count(*) FILTER (WHERE early) OVER ()) THEN 1
+        END AS part
+    FROM sizes
+    WHERE n > 1
+    WINDOW drawn AS (PARTITION BY early ORDER BY md5("user"::VARCHAR))
+)
+SELECT 0 AS part, (SELECT sum(n) FROM sizes WHERE early) - (SELECT coalesce(sum(n), 0) FROM held_out WHERE part = 1) AS n
+UNION ALL
+SELECT part, count(*) FROM held_out WHERE part IS NOT NULL GROUP BY part
