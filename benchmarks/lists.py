@@ -1,4 +1,4 @@
-"""Recommendations like those of ML-1M: 6,040 users, the first 20 of 3,416 items for each, and the item that came next."""
+"""Lists like those for ML-1M: 6,040 users, 20 of 3,416 items for each, and the item that came next."""
 
 from __future__ import annotations
 

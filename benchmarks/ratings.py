@@ -15,7 +15,7 @@ COLUMNS = ("userId", "movieId", "rating", "timestamp")
 
 
 def ratings(rows: int = ROWS) -> Path:
-    """Users one after the other, each with at least 20 rows in random order; an item's share is like (rank + 300)^-2.04."""
+    """Users one after the other, 20 rows or more of each, in random order; items are drawn like (rank + 300)^-2.04."""
     path = Path(os.environ.get("SRL_BENCH_CACHE", Path(tempfile.gettempdir(), "srl-bench")), f"ratings-{rows}.csv")
     if path.exists():
         return path

@@ -1,4 +1,4 @@
-"""`srl data prepare FILE.csv --min-user 5 --min-item 5`: checked, quarantined, merged, numbered, ordered, written, hashed."""
+"""`srl data prepare FILE.csv --min-user 5 --min-item 5`: all of it, to the hashes of what was written."""
 
 from __future__ import annotations
 

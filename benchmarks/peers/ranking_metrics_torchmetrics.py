@@ -1,6 +1,6 @@
 """torchmetrics: retrieval metrics on one row for each user and item of a list.
 
-MRR at k takes reciprocal ranks of the first k rows of each user. NDCG of a user whose target is not in the list is 0.
+torchmetrics computes in float32.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torchmetrics.retrieval import RetrievalHitRate, RetrievalMRR, RetrievalNormalizedDCG
 
 sys.path.append(str(Path(__file__).parents[1]))
-from lists import K, NAMES, USERS, lists
+from lists import NAMES, USERS, K, lists
 
 METRICS = {"hr": RetrievalHitRate, "ndcg": RetrievalNormalizedDCG, "mrr": RetrievalMRR}
 top, targets = (torch.from_numpy(array) for array in lists())
@@ -22,7 +22,7 @@ top, targets = (torch.from_numpy(array) for array in lists())
 
 def measure() -> dict[str, float]:
     users = torch.arange(USERS)[:, None].expand(USERS, K).reshape(-1)
-    scores = -torch.arange(K, dtype=torch.float64).expand(USERS, K).reshape(-1)
+    scores = torch.arange(K, 0, -1.0).expand(USERS, K).reshape(-1)
     hits = (top == targets[:, None]).reshape(-1)
     found = {}
     for name in NAMES:

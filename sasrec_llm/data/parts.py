@@ -15,6 +15,9 @@ def protocol_rows(connection: Any, *, liked: float, timed: bool) -> dict[str, li
         'CREATE TABLE shares AS SELECT "user", label, count(*) AS n, max("timestamp") AS last '
         "FROM interactions GROUP BY ALL"
     )
+    connection.execute(
+        'CREATE TABLE days AS SELECT "timestamp" // 86400 AS day, count(*) AS n FROM interactions GROUP BY day'
+    )
     set_variables(connection, {"folds": FOLDS, "fold": 1})
     found = {}
     for protocol, tasks in TASKS.items():

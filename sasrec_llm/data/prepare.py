@@ -23,7 +23,7 @@ TABLES = {
     "items": "SELECT item, original, coalesce(title, original) AS title, brand, category, description "
     "FROM items ORDER BY item",
     "users": 'SELECT "user", original FROM users ORDER BY "user"',
-    "rejects": "SELECT * FROM rejected ORDER BY file, line, reason, text",
+    "rejects": "SELECT * FROM rejected ORDER BY file, line, rowid",
 }
 SORTED = 4_000_000  # rows that are sorted at a time, at least
 PASSES = 16  # over the rows, at most

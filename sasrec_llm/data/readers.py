@@ -93,7 +93,8 @@ def read_own(connection: Any, path: Path, own: OwnData | None) -> None:
     chosen = "".join(f", {_text(name, types[name])} AS {role}" for role, name in found.items() if name)
     line = "row_number() OVER () AS line" if table == "own_rows" else "line"
     rows = f"SELECT {line}, {column(key)}::VARCHAR AS item{chosen} FROM {table}"
-    connection.execute(f"CREATE TABLE raw_items AS {rows}{'' if chosen else ' LIMIT 0'}")
+    nothing = "SELECT NULL::BIGINT AS line, NULL::VARCHAR AS item LIMIT 0"
+    connection.execute(f"CREATE TABLE raw_items AS {rows if chosen else nothing}")
 
 
 def _text(name: str, kind: str) -> str:

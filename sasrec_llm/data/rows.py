@@ -1,7 +1,7 @@
 """Raw rows to checked rows, in one pass; rows that say the same merged; rows that a person leaves out on purpose.
 
-No row is ever deleted, so that the place of a row in `checked` is its line where a reader gives none. Which rows left is
-known from the rounds in which users and items left.
+No row is ever deleted, so that the place of a row in `checked` is its line where a reader gives none. Which rows left
+is known from the rounds in which users and items left.
 """
 
 from __future__ import annotations
@@ -27,18 +27,29 @@ KEYS = {
 def read_rows(connection: Any, own: OwnData) -> None:
     """What a source left in `raw_interactions` to `numbered`: every row with its line, and a reason where it is bad."""
     complete(connection, own)
-    kinds = {role: _kind(connection, role) for role in ("user", "item")}
-    while True:
+    kinds, misfits = _kinds(connection), {""}
+    while misfits:
         for role, kind in kinds.items():
             connection.execute(f"CREATE OR REPLACE MACRO {role}_key(key) AS {KEYS[kind]}")
         connection.execute(script("check"))
-        misfits = connection.execute("SELECT DISTINCT reason FROM checked WHERE reason LIKE 'misfit %'").fetchall()
-        if not misfits:
-            break
-        kinds |= {reason.split()[1]: "VARCHAR" for (reason,) in misfits}
+        misfits = _explain(connection)
+        kinds |= dict.fromkeys(misfits, "VARCHAR")
     keep_rejects(connection, "interactions")
-    has_line = "line" in _columns(connection, "checked")
-    connection.execute(f"CREATE VIEW numbered AS SELECT *{'' if has_line else ', rowid + 1 AS line'} FROM checked")
+    line = "" if "line" in _columns(connection, "checked") else ", rowid + 1 AS line"
+    connection.execute(f"CREATE VIEW numbered AS SELECT *{line} FROM checked")
+
+
+def _explain(connection: Any) -> set[str]:
+    """Fill `reasons` where there are bad rows; returns the roles of keys that are of another kind than thought."""
+    connection.execute("CREATE OR REPLACE TABLE reasons (line BIGINT, reason VARCHAR, text VARCHAR)")
+    if not number(connection, "SELECT count(*) FROM checked WHERE bad"):
+        return set()
+    line = "" if "line" in _columns(connection, "checked") else ", row_number() OVER () AS line"
+    connection.execute(
+        f"INSERT INTO reasons SELECT line, reason, text FROM (SELECT *{line} FROM judged) WHERE reason IS NOT NULL"
+    )
+    found = connection.execute("SELECT DISTINCT reason FROM reasons WHERE reason LIKE 'misfit %'").fetchall()
+    return {reason.split()[1] for (reason,) in found}
 
 
 def complete(connection: Any, own: OwnData) -> None:
@@ -89,16 +100,16 @@ def _leave(connection: Any, choice: str) -> int:
     return leaving
 
 
-def _kind(connection: Any, role: str) -> str:
-    """The narrowest type that holds the first keys as they are written."""
-    (kind,) = connection.execute(
-        f"""SELECT CASE
-            WHEN bool_and(coalesce(try_cast(key AS INTEGER)::VARCHAR = key, false)) THEN 'INTEGER'
-            WHEN bool_and(coalesce(try_cast(key AS BIGINT)::VARCHAR = key, false)) THEN 'BIGINT'
-            ELSE 'VARCHAR'
-        END FROM (SELECT "{role}" AS key FROM raw LIMIT {LOOKED_AT}) WHERE trim(key) <> ''"""
-    ).fetchone()
-    return str(kind)
+def _kinds(connection: Any) -> dict[str, str]:
+    """The narrowest types that hold the first keys as they are written."""
+    written = "bool_and(coalesce(try_cast({0} AS {1})::VARCHAR = {0}, false)) FILTER (trim({0}) <> '')"
+    fits = [written.format(role, kind) for role in ('"user"', "item") for kind in ("INTEGER", "BIGINT")]
+    rows = f'SELECT "user", item FROM raw LIMIT {LOOKED_AT}'
+    user, user_long, item, item_long = connection.execute(f"SELECT {', '.join(fits)} FROM ({rows})").fetchone()
+    return {
+        "user": "INTEGER" if user else "BIGINT" if user_long else "VARCHAR",
+        "item": "INTEGER" if item else "BIGINT" if item_long else "VARCHAR",
+    }
 
 
 def _columns(connection: Any, table: str) -> set[str]:

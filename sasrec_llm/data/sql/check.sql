@@ -1,8 +1,8 @@
--- Every raw row becomes either a good row or a reject with a reason, in one pass over the file.
+-- Every raw row becomes a good row or a bad one, in one pass over the file; the reasons of bad ones take a second.
 -- Times are seconds since 1970; milli-, micro- and nanoseconds and written dates are understood. Where there is a
 -- position instead of a time, it stands in the place of the seconds as it is. A key that is no number although the
 -- others are (`misfit`) makes the reader keep that column as text and start again.
-CREATE OR REPLACE TABLE checked AS
+CREATE OR REPLACE VIEW judged AS
 WITH typed AS (
     SELECT
         * EXCLUDE (rating, label, split),
@@ -17,29 +17,30 @@ WITH typed AS (
         try_cast(label AS TINYINT) AS label,
         try_cast(split AS TINYINT) AS split
     FROM raw
-),
-judged AS (
-    SELECT
-        *,
-        CASE
-            WHEN user_key IS NOT NULL AND item_key IS NOT NULL AND number BETWEEN 0 AND 1e15
-                AND (isfinite(rating) OR NOT getvariable('has_rating')) THEN NULL  -- nearly all rows
-            WHEN user_key IS NULL THEN CASE WHEN trim("user") <> '' THEN 'misfit user' ELSE 'no user' END
-            WHEN item_key IS NULL THEN CASE WHEN trim(item) <> '' THEN 'misfit item' ELSE 'no item' END
-            WHEN getvariable('has_rating') AND rating_text IS NULL THEN 'no rating'
-            WHEN getvariable('has_rating') AND rating IS NULL THEN 'rating is not a number'
-            WHEN NOT isfinite(coalesce(rating, 0)) THEN 'rating is not finite'
-            WHEN "timestamp" IS NULL THEN 'no ' || getvariable('clock')
-            WHEN getvariable('clock') = 'position' AND coalesce(NOT (isfinite(number) AND number BETWEEN 0 AND 1e15), true)
-                THEN 'position is not a number from 0 on'
-            WHEN number IS NULL OR NOT isfinite(number) THEN 'time is neither a number nor a date'
-            WHEN number < 0 THEN 'time before 1970'
-            WHEN number >= 1e20 THEN 'time out of range'
-        END AS reason
-    FROM typed
 )
 SELECT
-    * EXCLUDE ("user", item, "timestamp", rating_text, number, label, reason),
+    *,
+    CASE
+        WHEN user_key IS NOT NULL AND item_key IS NOT NULL AND number BETWEEN 0 AND 1e15
+            AND (isfinite(rating) OR NOT getvariable('has_rating')) THEN NULL  -- nearly all rows
+        WHEN user_key IS NULL THEN CASE WHEN trim("user") <> '' THEN 'misfit user' ELSE 'no user' END
+        WHEN item_key IS NULL THEN CASE WHEN trim(item) <> '' THEN 'misfit item' ELSE 'no item' END
+        WHEN getvariable('has_rating') AND rating_text IS NULL THEN 'no rating'
+        WHEN getvariable('has_rating') AND rating IS NULL THEN 'rating is not a number'
+        WHEN NOT isfinite(coalesce(rating, 0)) THEN 'rating is not finite'
+        WHEN "timestamp" IS NULL THEN 'no ' || getvariable('clock')
+        WHEN getvariable('clock') = 'position' AND coalesce(NOT (isfinite(number) AND number BETWEEN 0 AND 1e15), true)
+            THEN 'position is not a number from 0 on'
+        WHEN number IS NULL OR NOT isfinite(number) THEN 'time is neither a number nor a date'
+        WHEN number < 0 THEN 'time before 1970'
+        WHEN number >= 1e20 THEN 'time out of range'
+    END AS reason,
+    concat_ws(' | ', user_key, item_key, rating_text, "timestamp") AS text
+FROM typed;
+
+CREATE OR REPLACE TABLE checked AS
+SELECT
+    * EXCLUDE ("user", item, "timestamp", rating_text, number, label, reason, text),
     try_cast(CASE
         WHEN number <= 1e11 OR getvariable('clock') = 'position' THEN floor(number)
         WHEN number > 1e17 THEN floor(number / 1e9)
@@ -47,6 +48,5 @@ SELECT
         ELSE floor(number / 1e3)
     END AS BIGINT) AS seconds,
     coalesce(label, CASE WHEN getvariable('has_rating') THEN (rating >= getvariable('like_at'))::TINYINT ELSE 1 END) AS label,
-    reason,
-    CASE WHEN reason IS NOT NULL THEN concat_ws(' | ', user_key, item_key, rating_text, "timestamp") END AS text
+    reason IS NOT NULL AS bad
 FROM judged;

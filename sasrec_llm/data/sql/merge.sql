@@ -1,16 +1,17 @@
-INSERT INTO rejected SELECT 'interactions', line, reason, text FROM numbered WHERE reason IS NOT NULL;
+INSERT INTO rejected SELECT 'interactions', * FROM reasons;
 
 -- The same user, item and second more than once: the last line counts, the others are merged into it. Such rows share a
--- moment of their user, so only rows that do are compared; they are found by sorting hashes.
+-- moment of their user, and few rows do: found by a short hash that is sorted, so a stranger among them does no harm.
+CREATE MACRO moment_of(user_key, seconds) AS (hash(user_key, seconds) >> 32)::UINTEGER;
 CREATE TABLE moments AS
-SELECT hash(user_key, seconds) AS moment FROM numbered WHERE reason IS NULL ORDER BY moment;
+SELECT moment_of(user_key, seconds) AS moment FROM numbered WHERE NOT bad ORDER BY moment;
 
 CREATE TABLE ties AS
 SELECT line, user_key, item_key, seconds
 FROM numbered
-WHERE reason IS NULL
-    AND hash(user_key, seconds) IN (SELECT moment FROM (SELECT moment, lag(moment) OVER () AS before FROM moments) WHERE moment = before);
-
+WHERE NOT bad AND moment_of(user_key, seconds) IN (
+    SELECT moment FROM (SELECT moment, lag(moment) OVER () AS before FROM moments) WHERE moment = before
+);
 CREATE TABLE twins AS
 SELECT line FROM ties QUALIFY row_number() OVER (PARTITION BY user_key, item_key, seconds ORDER BY line DESC) > 1;
 
@@ -18,7 +19,7 @@ DROP TABLE moments;
 SET VARIABLE merged = (SELECT count(*) FROM twins);
 
 -- The rows that count, and those of the period that was asked for.
-CREATE VIEW single AS SELECT * EXCLUDE (reason, text) FROM numbered ANTI JOIN twins USING (line) WHERE reason IS NULL;
+CREATE VIEW single AS SELECT * EXCLUDE (bad) FROM numbered ANTI JOIN twins USING (line) WHERE NOT bad;
 CREATE VIEW good AS
 SELECT * FROM single
 WHERE coalesce(seconds >= getvariable('since'), true) AND coalesce(seconds < getvariable('until'), true);

@@ -14,6 +14,7 @@ SELECT
     row_number() OVER (ORDER BY try_cast(item_key AS BIGINT) NULLS LAST, item_key)::INTEGER AS item,
     item_key::VARCHAR AS original,
     item_counts.item_key,
+    n,
     title,
     brand,
     category,

@@ -1,6 +1,5 @@
 -- Rows of each part, from the number of rows of each month. Not where a split was published.
-WITH days AS (SELECT "timestamp" // 86400 AS day, count(*) AS n FROM interactions GROUP BY day),
-months AS (
+WITH months AS (
     SELECT 12 * year(moment) + month(moment) AS month, sum(n)::BIGINT AS n
     FROM (SELECT make_timestamp(day * 86400000000) AS moment, n FROM days)
     GROUP BY month

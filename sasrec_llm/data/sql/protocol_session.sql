@@ -17,7 +17,7 @@ held_out AS (
         "user",
         CASE
             WHEN NOT early THEN 2
-            WHEN row_number() OVER drawn <= least(500, 0.1 * count(*) FILTER (WHERE early) OVER ()) THEN 1
+            WHEN row_number() OVER drawn <= least(500, 0.1 * count(CASE WHEN early THEN 1 END) OVER ()) THEN 1
         END AS part
     FROM (SELECT "user", any_value(early) AS early FROM rows WHERE known GROUP BY "user" HAVING count(*) > 1)
     WINDOW drawn AS (PARTITION BY early ORDER BY md5("user"::VARCHAR))
