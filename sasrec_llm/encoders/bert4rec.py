@@ -49,7 +49,7 @@ class BERT4Rec(DotProduct):
     def states(self, histories: Histories) -> Tensor:
         return self._with_gap(histories)[:, :-1]
 
-    def user_vectors(self, histories: Histories) -> Tensor:
+    def newest(self, histories: Histories) -> Tensor:
         return self._with_gap(histories)[:, -1]
 
     def next_item_loss(self, sequences: Sequences) -> Tensor:
