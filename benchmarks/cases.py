@@ -53,11 +53,23 @@ CASES: dict[str, Case] = {
     "sasrec-softmax-200": training("softmax", "full softmax", 200, "softmax", {"RecTools": 5, "RecTools tuned": 3}),
     "sasrec-bce-50": training("bce", "one negative", 50, "BCE", {"RecTools": 2}),
     "sasrec-bce-200": training("bce", "one negative", 200, "BCE", {"RecTools": 2}),
+    "sasrec-recbole": Case(
+        "SASRec training, full softmax, length 50",
+        "targets/s",
+        sasrec("--length", "50"),
+        {"RecBole": Command("peers/recbole_sasrec.py", (), "recbole")},
+        {"RecBole": 40},
+    ),
     "sasrec-evaluate": Case(
         "6,040 users ranked in the whole catalogue, seen items masked, encoding included",
         "users/s",
         sasrec("--what", "evaluate"),
-        {"RecTools": rectools("--what", "evaluate")},
-        {"RecTools": 8},
+        {
+            "RecTools": rectools("--what", "evaluate"),
+            "RecBole": Command(
+                "peers/recbole_sasrec.py", ("--what", "evaluate"), "recbole", note="which masks nothing"
+            ),
+        },
+        {"RecTools": 8, "RecBole": 2},
     ),
 }

@@ -6,10 +6,9 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import time
 import warnings
-import zipfile
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,29 +21,19 @@ from rectools.dataset import Dataset
 from rectools.metrics import MRR, NDCG, HitRate, calc_metrics
 from rectools.models import SASRecModel
 
+sys.path.insert(0, str(Path(__file__).parent))
+from movielens import rows
+
 WINDOW, WINDOWS, WARM_UP = 5.0, 4, 5.0  # seconds
 warnings.filterwarnings("ignore")
 
 
-def rows() -> pd.DataFrame:
-    """5-core, in the order of the file within a second."""
-    archive = zipfile.ZipFile(Path(os.environ["SRL_TEST_DATA"]) / "ml-1m-reconstructed" / "ml-1m.zip")
-    with archive.open("ml-1m/ratings.dat") as file:
-        lines = [line.split("::") for line in TextIOWrapper(file).read().split()]
-    found = pd.DataFrame(lines, columns=[Columns.User, Columns.Item, Columns.Weight, "time"]).astype(int)
-    while True:
-        kept = found[
-            (found.groupby(Columns.User)["time"].transform("size") >= 5)
-            & (found.groupby(Columns.Item)["time"].transform("size") >= 5)
-        ]
-        if len(kept) == len(found):
-            break
-        found = kept
-    found = found.sort_values([Columns.User, "time"], kind="stable")
+def table() -> pd.DataFrame:
+    """A clock that ticks once for every row keeps their order within a second."""
+    found = pd.DataFrame(rows(), columns=[Columns.User, Columns.Item]).astype(int)
     found[Columns.Weight] = 1
-    # The order of rows that share a second is kept by a clock that ticks once for every row.
     found[Columns.Datetime] = pd.to_datetime(np.arange(len(found)), unit="s")
-    return found[[Columns.User, Columns.Item, Columns.Weight, Columns.Datetime]]
+    return found
 
 
 class Watch(Callback):
@@ -101,7 +90,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=50)
     asked = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    every = rows()
+    every = table()
     place = every.groupby(Columns.User).cumcount(ascending=False)
     train, known, test = every[place >= 2], every[place >= 1], every[place == 0]
     watch = Watch()
