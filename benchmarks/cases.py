@@ -41,6 +41,10 @@ def rectools(*args: str, **settings: str) -> Command:
     return Command("peers/rectools_sasrec.py", args, "rectools", settings, note)
 
 
+def recbole(*args: str) -> Command:
+    return Command("peers/recbole_sasrec.py", args, "recbole", note="masks nothing" if args else "")
+
+
 def training(loss: str, said: str, length: int, theirs: str, targets: dict[str, float]) -> Case:
     args = ("--length", str(length), "--loss")
     ways = {"RecTools": rectools(*args, theirs), "RecTools tuned": rectools(*args, theirs, **KEEP)}
@@ -57,7 +61,7 @@ CASES: dict[str, Case] = {
         "SASRec training, full softmax, length 50",
         "targets/s",
         sasrec("--length", "50"),
-        {"RecBole": Command("peers/recbole_sasrec.py", (), "recbole")},
+        {"RecBole": recbole()},
         {"RecBole": 40},
     ),
     "sasrec-evaluate": Case(
@@ -66,9 +70,7 @@ CASES: dict[str, Case] = {
         sasrec("--what", "evaluate"),
         {
             "RecTools": rectools("--what", "evaluate"),
-            "RecBole": Command(
-                "peers/recbole_sasrec.py", ("--what", "evaluate"), "recbole", note="which masks nothing"
-            ),
+            "RecBole": recbole("--what", "evaluate"),
         },
         {"RecTools": 8, "RecBole": 2},
     ),

@@ -1,5 +1,6 @@
-"""RecBole's SASRec, the same size on the same rows: trained targets a second, or users ranked a second. It trains one row for
-each prefix, and does not mask what a user has seen."""
+"""RecBole's SASRec, the same size on the same rows: trained targets a second, or users ranked a second.
+
+It trains one row for each prefix, and does not mask what a user has seen."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -76,7 +78,7 @@ def main() -> None:
                     break
         edges = [moments[0] + WARM_UP + WINDOW * number for number in range(WINDOWS + 1)]
         at = [next(n for n, moment in zip(done, moments, strict=True) if moment >= edge) for edge in edges]
-        print(json.dumps({"value": statistics.median(b - a for a, b in zip(at, at[1:], strict=False)) / WINDOW}))
+        print(json.dumps({"value": statistics.median(b - a for a, b in pairwise(at)) / WINDOW}))
 
 
 if __name__ == "__main__":
