@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default: all")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of runs")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of either")
-    parser.add_argument("--table", action="store_true", help="print what was measured, as Markdown, and measure nothing")
+    parser.add_argument(
+        "--table", action="store_true", help="print what was measured, as Markdown, and measure nothing"
+    )
     asked = parser.parse_args()
     if asked.table:
         print("\n".join(table(read())))
