@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cases import CASES, Case, Command
+from case import Case, Command
+from cases import CASES
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from sasrec_llm.dropout import Dropout, keep, scaled
 from sasrec_llm.encoders import dot_product
 from sasrec_llm.encoders.attention import attend, bias
-from sasrec_llm.encoders.dropout import Dropout, keep, scaled
 from sasrec_llm.interfaces import Histories, Sequences
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.testing import context

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.dropout import Dropout
 from sasrec_llm.encoders.attention import bias
 from sasrec_llm.encoders.dot_product import DotProduct, in_parts, start_small
-from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.sasrec import Block
 from sasrec_llm.encoders.settings import BERT4RecSettings
