@@ -6,19 +6,18 @@ import os
 import tempfile
 from pathlib import Path
 
-import duckdb
-import numpy as np
-
 ROWS, USERS, ITEMS = 25_000_000, 162_541, 62_423
 FIRST, LAST = 789_652_009, 1_574_327_703  # seconds since 1970
-COLUMNS = ("userId", "movieId", "rating", "timestamp")
+RATINGS = Path(os.environ.get("SRL_BENCH_CACHE", Path(tempfile.gettempdir(), "srl-bench")), f"ratings-{ROWS}.csv")
 
 
-def ratings(rows: int = ROWS) -> Path:
+def write_ratings(path: Path = RATINGS, rows: int = ROWS) -> None:
     """Users one after the other, 20 rows or more of each, in random order; items are drawn like (rank + 300)^-2.04."""
-    path = Path(os.environ.get("SRL_BENCH_CACHE", Path(tempfile.gettempdir(), "srl-bench")), f"ratings-{rows}.csv")
+    import duckdb
+    import numpy as np
+
     if path.exists():
-        return path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     rng, users = np.random.default_rng(25), max(1, USERS * rows // ROWS)
     often = rng.lognormal(0, 1.3, users)
@@ -35,8 +34,7 @@ def ratings(rows: int = ROWS) -> Path:
     draft = path.with_suffix(".draft")
     duckdb.connect().register("ratings", columns).execute(f"COPY ratings TO '{draft}' (FORMAT csv, HEADER)")
     draft.rename(path)
-    return path
 
 
 if __name__ == "__main__":
-    print(ratings())
+    write_ratings()

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cases import CASES, Case, Command
+from case import Case, Command
+from cases import CASES
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -24,9 +25,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default: all")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of runs")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of either")
-    parser.add_argument(
-        "--table", action="store_true", help="print what was measured, as Markdown, and measure nothing"
-    )
+    parser.add_argument("--table", action="store_true", help="print what was measured, as Markdown")
     asked = parser.parse_args()
     if asked.table:
         print("\n".join(table(read())))

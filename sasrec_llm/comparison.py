@@ -82,7 +82,7 @@ def compare(
         for floor in floors:  # the same in every run
             if floor not in members:
                 del systems[floor][1:]
-        order = [*(system for system in systems if system not in floors), *floors]
+        order = [*floors, *(system for system in systems if system not in floors)]
         folds.append(Asked(task, task.data.of("test"), {system: systems[system] for system in order}))
     reference = reference or next(iter(members))
     if reference not in order:

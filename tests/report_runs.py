@@ -42,7 +42,7 @@ UNTRAINED: dict[str, Any] = {
 
 
 def make_runs(folder: Path, demo: Path, plugins: Plugins) -> dict[str, Path]:
-    """Name -> run folder, beside `data/demo`. Only the first has its page; "likes-7" is the same once more."""
+    """Name -> run folder, beside `data/demo`. Only the first has its page; "likes-7" has the same answers."""
     shutil.copytree(demo, folder / "data" / "demo")
     place = Workspace(folder / "data", folder / "runs", folder / "cache")
     found: dict[str, Path] = {}
@@ -55,6 +55,8 @@ def make_runs(folder: Path, demo: Path, plugins: Plugins) -> dict[str, Path]:
         found[table["name"]] = outcome.run.folder
     twin = found["likes"].with_name("2026-11-21-likes-000007")
     found["likes-7"] = shutil.copytree(found["likes"], twin)
+    resolved = json.loads((twin / "resolved.json").read_text())
+    (twin / "resolved.json").write_text(json.dumps(resolved | {"seed": 7}))
     return found
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from sasrec_llm.cli.data import own_source
-from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.interfaces import Histories
 

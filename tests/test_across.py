@@ -12,9 +12,8 @@ import pytest
 
 from sasrec_llm.across import evaluate_across, home
 from sasrec_llm.cli import app as cli
-from sasrec_llm.cli.data import own_source
 from sasrec_llm.data.interactions import load_interactions
-from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.durable import sha256
 from sasrec_llm.errors import DataError, RunError

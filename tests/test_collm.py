@@ -123,8 +123,7 @@ def test_ml_100k_from_its_folder(shared: Path, builtins: Plugins, tmp_path: Path
 
 
 def test_beauty_as_own_data(shared: Path, tmp_path: Path) -> None:
-    from sasrec_llm.cli.data import own_source
-    from sasrec_llm.data.own import OwnData
+    from sasrec_llm.data.own import OwnData, own_source
 
     own = OwnData(items=str(shared / "beauty" / "items.tsv"))
     card = prepare(

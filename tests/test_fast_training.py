@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from sasrec_llm.dropout import Dropout, keep, scaled
 from sasrec_llm.encoders import dot_product
 from sasrec_llm.encoders.attention import attend, bias
-from sasrec_llm.encoders.dropout import Dropout, keep, scaled
-from sasrec_llm.interfaces import Sequences
+from sasrec_llm.interfaces import Histories, Sequences
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.testing import context
 
@@ -61,6 +61,25 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     torch.manual_seed(1)
     assert torch.equal(layer(x), found), "as PyTorch's generator was seeded"
     assert torch.equal(layer.eval()(x), x)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("name", ["sasrec", "gru4rec", "bert4rec"])
+def test_a_user_vector_is_the_last_state(
+    name: str, heads: int, builtins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    component = builtins.get("encoders", name)
+    extra = {} if name == "gru4rec" else {"heads": heads}
+    encoder = component.make(component.settings(width=8, max_length=6, **extra), context()).eval()
+    items = torch.randint(1, 20, (9, 8))
+    items[torch.arange(8) < torch.tensor([0, 8, 1, 2, 3, 4, 7, 6, 3])[:, None]] = 0
+    given = Histories(items, (items != 0).sum(1), torch.arange(9), torch.arange(9))
+    plain = encoder.newest(given) if name == "bert4rec" else encoder.states(given)[:, -1]
+    for positions in (1, 12, 10**9):
+        monkeypatch.setattr(dot_product, "POSITIONS", positions)
+        assert torch.allclose(encoder.user_vectors(given), plain, atol=1e-5)
+    assert encoder.user_vectors(given.pick(slice(0, 0))).shape == (0, 8)
 
 
 @pytest.mark.parametrize("name", ["sasrec", "gru4rec", "bert4rec"])

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sasrec_llm.cli.app import app
-from sasrec_llm.cli.data import own_source
 from sasrec_llm.components import Source
 from sasrec_llm.data import demo as demo_data
 from sasrec_llm.data.card import Card, read_card
 from sasrec_llm.data.database import connect
-from sasrec_llm.data.own import OwnData, read_own_toml
+from sasrec_llm.data.own import OwnData, own_source, read_own_toml
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.errors import DamagedError, DataError, RecipeError, StorageError, UnsafeError
 from sasrec_llm.plugins import Plugins, plugins

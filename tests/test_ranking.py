@@ -44,7 +44,7 @@ EVENTS = st.lists(
 
 def test_the_published_session_split_of_beauty(shared: Path, tmp_path: Path, builtins: Plugins) -> None:
     """22,363 sessions; the latest fifth leaves 4,468 questions once items unseen in train are out (2402.01339)."""
-    from sasrec_llm.cli.data import own_source
+    from sasrec_llm.data.own import own_source
 
     own = OwnData(items=str(shared / "beauty" / "items.tsv"))
     source = shared / "beauty" / "interactions.tsv"

@@ -129,7 +129,7 @@ def test_a_suite_runs_its_recipes_and_outlives_one_that_fails(
     assert [(name, seed) for name, seed, _ in heard] == [("small-mf", 5), ("bias", 5), ("broken", 5)]
     assert list(outcome.failed) == ["broken"]
     systems = outcome.comparison.tables[0].systems
-    assert list(systems) == ["small-mf", "bias", "constant", "item-mean", "bias-regression", "stacked"]
+    assert list(systems) == ["constant", "item-mean", "bias-regression", "stacked", "small-mf", "bias"]
     assert list(systems["bias"]) == ["auc", "logloss", "logloss (platt)"], "what is common to all"
     assert systems["bias"]["auc"] == systems["bias-regression"]["auc"]
     assert outcome.comparison.tables[0].differences["bias"]["auc"].value != 0

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_llm.cli.data import own_source
 from sasrec_llm.data.interactions import load_interactions
-from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.texts import clean, item_texts
 from sasrec_llm.plugins import Plugins

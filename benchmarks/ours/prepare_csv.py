@@ -10,15 +10,20 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))
+from ratings import write_ratings
+
 from sasrec_llm.cli.data import own_source
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 
+given = Path(sys.argv[1])
+write_ratings(given)
 own = OwnData(min_user=5, min_item=5)
 with tempfile.TemporaryDirectory() as folder:
     began = time.perf_counter()
     card = prepare(
-        own_source("ratings"), given=Path(sys.argv[1]), folder=Path(folder, "ratings"), cache=Path(folder), own=own,
+        own_source("ratings"), given=given, folder=Path(folder, "ratings"), cache=Path(folder), own=own,
         threads=int(os.environ["OMP_NUM_THREADS"]),
     )  # fmt: skip
     seconds = time.perf_counter() - began

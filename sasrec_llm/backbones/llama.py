@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from sasrec_llm.backbones.asked import last_states
+from sasrec_llm.backbones.branching import branch_states, each_branch
+from sasrec_llm.backbones.families import TESTED, can_branch, is_tested
 from sasrec_llm.backbones.lora import LoRA, add_lora
 from sasrec_llm.backbones.model_files import UNREADABLE, check_folder, check_report, find_folder, first_line, precision
 from sasrec_llm.backbones.quantise import four_bit, ready_for_lora
@@ -24,7 +27,6 @@ from sasrec_llm.backbones.writing import ReadPrompts, end_token, token_logits
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import ModelError
 
-TESTED = ("llama", "mistral", "qwen2", "qwen3", "smollm3")  # any other family is asked a question when it is loaded
 NO_LIMIT = 2048  # the context of a model that names none
 
 
@@ -70,12 +72,23 @@ class LlamaBackbone(nn.Module):
         return self._causal_lm.get_input_embeddings()(tokens)  # type: ignore[no-any-return]
 
     def next_logits(self, embeddings: Tensor, lengths: Tensor, answers: Tensor) -> Tensor:
-        """[B, L, D] -> [B, A]: only the rows of the output matrix that are asked for are computed."""
-        states = self._states(inputs_embeds=embeddings)
-        last = states[torch.arange(len(states), device=states.device), lengths - 1]  # [B, D]
+        """[B, L, D] -> [B, A]"""
+        return self._answers(last_states(self._causal_lm.get_decoder(), embeddings, lengths), answers)
+
+    def branch_logits(
+        self, prompts: Tensor, lengths: Tensor, branches: Tensor, branch_lengths: Tensor, answers: Tensor
+    ) -> Tensor:
+        if can_branch(self._causal_lm.config):
+            states = branch_states(self._causal_lm, prompts, lengths, branches, branch_lengths)
+            return self._answers(states, answers)
+        whole, ends = each_branch(prompts, lengths, branches, branch_lengths)
+        return self.next_logits(whole, ends, answers).view(*branch_lengths.shape, -1)
+
+    def _answers(self, states: Tensor, answers: Tensor) -> Tensor:
+        """[..., D] -> [..., A]: only the rows of the output matrix that are asked for are computed."""
         output = self._causal_lm.get_output_embeddings()
         bias = getattr(output, "bias", None)
-        return F.linear(last, output.weight[answers], None if bias is None else bias[answers]).float()
+        return F.linear(states, output.weight[answers], None if bias is None else bias[answers]).float()
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """-> [n, D] float32, on the CPU, by the model as it was loaded: without its LoRA, trained or not.
@@ -159,7 +172,7 @@ def load(
         embed=embed,
         cache=VectorCache(cache=cache, model=folder, about=about) if cache else None,
     ).to(device)
-    if config.model_type not in TESTED:
+    if not is_tested(config):
         check_answers(backbone, config.model_type)
     return backbone
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from sasrec_llm.backbones.settings import LoRASettings
+from sasrec_llm.dropout import Dropout
 from sasrec_llm.durable import read_json
 from sasrec_llm.errors import DamagedError, ModelError
 from sasrec_llm.plugins import suggestion
@@ -35,7 +37,11 @@ def add_lora(model: nn.Module, settings: LoRASettings) -> PeftModel:
     )
     with warnings.catch_warnings():  # peft asks transformers in a way that transformers deprecates
         warnings.simplefilter("ignore", FutureWarning)
-        return get_peft_model(model, config)
+        tuned = get_peft_model(model, config)
+    for module in tuned.modules():
+        if isinstance(module, LoraLayer):
+            module.lora_dropout.update({name: Dropout(settings.dropout) for name in module.lora_dropout})
+    return tuned
 
 
 def check_targets(model: Any, targets: Sequence[str]) -> None:

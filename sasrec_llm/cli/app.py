@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from sasrec_llm.cli import compare, components, data, evaluate, recipes, report, run, tune
+from sasrec_llm.cli import bench, compare, components, data, evaluate, recipes, report, run, tune
 from sasrec_llm.cli.output import prose, say
 from sasrec_llm.errors import SrlError, UsageError
 from sasrec_llm.plugins import Plugins, plugins
@@ -27,6 +27,7 @@ app.command("run")(run.run)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
+app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

@@ -88,6 +88,7 @@ def prepare_(
             f"unknown dataset {what!r}{suggestion(what, known)}; known: {', '.join(known)}",
             hint="Your own data: srl data prepare FILE.csv",
         )
+    from sasrec_llm.data.own import own_source
     from sasrec_llm.data.prepare import prepare
     from sasrec_llm.runs import Workspace
 
@@ -146,13 +147,6 @@ def _named(source: Source, own: Any, given: Path | None) -> str:
         raise DataError(f"there is no {given}")
     plan: Plan = resolve(source.plan)(own, given)
     return plan.name
-
-
-def own_source(name: str, summary: str = "own data", licence: str = "yours") -> Source:
-    from sasrec_llm.data.own import AMAZON_ONLY, OWN_ONLY
-
-    read = "sasrec_llm.data.readers:read_own"
-    return Source(name=name, summary=summary, licence=licence, read=read, options=OWN_ONLY - AMAZON_ONLY)
 
 
 @app.command("list")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sasrec_llm.components import Settings
+from sasrec_llm.components import Settings, Source
 from sasrec_llm.errors import DataError, RecipeError
 from sasrec_llm.recipe_check import checked
 from sasrec_llm.recipe_fit import Problems
@@ -69,3 +69,8 @@ def read_own_toml(path: Path, folder: Path | None = None) -> OwnData:
         key: str((folder or path.parent) / value) for key in ("interactions", "items") if (value := getattr(own, key))
     }
     return own.model_copy(update={"name": own.name or path.stem, **paths})
+
+
+def own_source(name: str, summary: str = "own data", licence: str = "yours") -> Source:
+    read = "sasrec_llm.data.readers:read_own"
+    return Source(name=name, summary=summary, licence=licence, read=read, options=OWN_ONLY - AMAZON_ONLY)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec_llm.encoders.dropout import keep, scaled
+from sasrec_llm.dropout import keep, scaled
 
 
 def bias(visible: Tensor) -> Tensor:

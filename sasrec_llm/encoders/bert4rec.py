@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.dropout import Dropout
 from sasrec_llm.encoders.attention import bias
 from sasrec_llm.encoders.dot_product import DotProduct, in_parts, start_small
-from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.sasrec import Block
 from sasrec_llm.encoders.settings import BERT4RecSettings
@@ -49,7 +49,7 @@ class BERT4Rec(DotProduct):
     def states(self, histories: Histories) -> Tensor:
         return self._with_gap(histories)[:, :-1]
 
-    def user_vectors(self, histories: Histories) -> Tensor:
+    def newest(self, histories: Histories) -> Tensor:
         return self._with_gap(histories)[:, -1]
 
     def next_item_loss(self, sequences: Sequences) -> Tensor:

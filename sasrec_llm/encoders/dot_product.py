@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sasrec_llm.encoders.next_item import NextItemLoss
 from sasrec_llm.interfaces import Histories, Sequences
+from sasrec_llm.interfaces.batches import by_length
 
 POSITIONS = 4096  # that a CPU keeps in cache with all that is made of them
 
@@ -27,8 +28,19 @@ class DotProduct(nn.Module, ABC):
     @abstractmethod
     def states(self, histories: Histories) -> Tensor: ...
 
-    def user_vectors(self, histories: Histories) -> Tensor:
+    def newest(self, histories: Histories) -> Tensor:
+        """The last state alone, [B, H]."""
         return self.states(histories)[:, -1]
+
+    def user_vectors(self, histories: Histories) -> Tensor:
+        if histories.items.device.type != "cpu":
+            return self.newest(histories)
+        histories = histories.cut(self.history_length)
+        order, found = [], []
+        for rows, length in by_length(histories.items, POSITIONS):
+            order.append(rows)
+            found.append(self.newest(histories.pick(rows).cut(length)))
+        return torch.cat(found)[torch.cat(order).argsort()] if found else self.newest(histories)
 
     def item_vectors(self, items: Tensor) -> Tensor:
         out: Tensor = self.items(items)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.dropout import Dropout
 from sasrec_llm.encoders.dot_product import DotProduct, start_small
-from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.settings import GRU4RecSettings
 from sasrec_llm.interfaces import Histories

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.dropout import Dropout
 from sasrec_llm.encoders.dot_product import start_small
-from sasrec_llm.encoders.dropout import Dropout
 from sasrec_llm.encoders.settings import NCFSettings
 from sasrec_llm.interfaces import Histories
 

@@ -51,6 +51,8 @@ class NextItemLoss:
         of their exponentials is then an unbiased estimate of that over all other items
     gbce: -log σ(s · e_y)^β - mean Σ log(1 - σ(s · e_j)) with β = a (t (1 - 1/a) + 1/a) and a = n / (N - 1): SASRec's
         binary loss for t = 0, and free of its overconfidence for t = 1 (gSASRec, arXiv 2308.07192)
+    bce: -log σ(s · e_y) - mean log(1 - σ(s · e_j)) over n items drawn for each step by itself, evenly from all but y;
+        with n = 1 the loss of SASRec as it was published
     """
 
     def __init__(self, *, settings: NextItemSettings, n_items: int, popularity: Tensor | None) -> None:
@@ -80,6 +82,8 @@ class NextItemLoss:
             return states.sum() + 0.0 * competing.sum()
         if self.settings.loss == "softmax":
             return SoftmaxLoss.apply(states, competing, wanted)  # type: ignore[no-any-return, no-untyped-call]
+        if self.settings.loss == "bce":
+            return self._each_its_own(states, competing, wanted)
         drawn, q = self._draw(count, table.device)
         positive = (states * competing[wanted]).sum(1)  # [M]
         negative = states @ competing[drawn].T  # [M, n]
@@ -92,6 +96,13 @@ class NextItemLoss:
         beta = share * (t * (1 - 1 / share) + 1 / share)
         wrong = F.softplus(negative).masked_fill(itself, 0.0).sum(1)
         return ((beta * F.softplus(-positive) + wrong) / (len(drawn) + 1)).mean()
+
+    def _each_its_own(self, states: Tensor, competing: Tensor, wanted: Tensor) -> Tensor:
+        drawn = torch.randint(max(len(competing) - 1, 1), (len(wanted), self.settings.negatives), device=wanted.device)
+        drawn += drawn >= wanted[:, None]
+        asked = torch.cat([wanted[:, None], drawn % len(competing)], dim=1)  # [M, 1 + n]
+        logits = (F.embedding(asked, competing) * states[:, None]).sum(2)
+        return (F.softplus(-logits[:, 0]) + F.softplus(logits[:, 1:]).mean(1)).mean()
 
     def _draw(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """n of the competing items, and the probability q of drawing each."""

@@ -12,10 +12,10 @@ from sasrec_llm.components import Settings
 class NextItemSettings(Settings):
     """How an encoder learns which item comes next (objective `next-item`)."""
 
-    loss: Literal["softmax", "sampled-softmax", "gbce"] = Field(
+    loss: Literal["softmax", "sampled-softmax", "gbce", "bce"] = Field(
         "softmax", description="over all items, or over a sample of them"
     )
-    negatives: int = Field(256, ge=1, description="items drawn for a batch by the sampled losses")
+    negatives: int = Field(256, ge=1, description="items drawn for a batch by the sampled losses; by bce for each step")
     calibration: float = Field(0.75, ge=0, le=1, description="t of gbce; 0 is plain binary cross-entropy")
 
 

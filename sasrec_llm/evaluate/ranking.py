@@ -20,7 +20,7 @@ from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
 from sasrec_llm.evaluate.statistics import statistic, value
 from sasrec_llm.interfaces import Histories, Lister, Metric, Ranked, Ranker, Recommender, Statistic
-from sasrec_llm.strategies.ranking import best, every_score, unseen
+from sasrec_llm.strategies.ranking import every_score, first, unseen
 
 KEPT = 20  # items of a recommendation that are kept, at least
 
@@ -105,8 +105,8 @@ class NextItemTask:
 
 def finite_scores(recommender: Recommender, histories: Histories, n_items: int, who: str) -> Tensor:
     scores = every_score(recommender, histories, n_items).float()
-    bad = ~torch.isfinite(scores[:, 1:])
-    if bad.any():
+    if not torch.isfinite(scores[:, 1:].sum()):  # the sum of what is finite is, too
+        bad = ~torch.isfinite(scores[:, 1:])
         raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {bad.numel():,} items a score that is not finite")
     return scores
 
@@ -115,10 +115,10 @@ def rank_scores(scores: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[
     """scores [B, N + 1], seen [B, S] padded with 0, targets [B] -> ranks [B], top [B, k]."""
     open_ = unseen(scores, seen)
     wanted = open_.gather(1, targets[:, None])
-    above = (open_ > wanted).sum(1).double()
-    level = (open_ == wanted).sum(1).double() - 1
+    above = (open_ > wanted).sum(1, dtype=torch.int32).double()
+    level = (open_ == wanted).sum(1, dtype=torch.int32).double() - 1
     ranks = torch.where(torch.isfinite(wanted[:, 0]), 1 + above + level / 2, torch.inf)
-    return ranks, best(scores, k, seen)
+    return ranks, first(open_, k)
 
 
 def rank_list(top: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

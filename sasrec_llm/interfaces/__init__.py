@@ -4,7 +4,14 @@ Shape letters, used everywhere: B batch, T history length, C candidates, N items
 D backbone width, L prompt length, K soft tokens. Item and user ids count from 1; 0 is padding / unknown.
 """
 
-from sasrec_llm.interfaces.backbones import Backbone, Reading, TextEmbedder, TextTokenizer, WritingBackbone
+from sasrec_llm.interfaces.backbones import (
+    Backbone,
+    BranchingBackbone,
+    Reading,
+    TextEmbedder,
+    TextTokenizer,
+    WritingBackbone,
+)
 from sasrec_llm.interfaces.batches import Examples, Histories, Rows, Sequences, TrainingData
 from sasrec_llm.interfaces.encoders import (
     Aligner,
@@ -22,6 +29,7 @@ from sasrec_llm.interfaces.strategies import Dependent, StageInfo, Strategy
 __all__ = [
     "Aligner",
     "Backbone",
+    "BranchingBackbone",
     "Dependent",
     "Encoder",
     "Examples",

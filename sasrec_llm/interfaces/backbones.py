@@ -56,6 +56,18 @@ class Backbone(Part, Protocol):
         ...
 
 
+@runtime_checkable
+class BranchingBackbone(Protocol):
+    """A backbone that reads what several prompts begin with once, which makes it fast and changes no answer."""
+
+    def branch_logits(
+        self, prompts: Tensor, lengths: Tensor, branches: Tensor, branch_lengths: Tensor, answers: Tensor
+    ) -> Tensor:
+        """`next_logits` of C continuations of each of B prompts: prompts [B, L, D] of `lengths` [B], branches
+        [B, C, S, D] of `branch_lengths` [B, C], all right-padded -> [B, C, A]."""
+        ...
+
+
 class Reading(Protocol):
     """B prompts that a language model has read, and the tokens written behind them."""
 

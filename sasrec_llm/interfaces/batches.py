@@ -43,6 +43,19 @@ class Histories:
         return Histories(*(None if column is None else change(column) for column in columns))  # type: ignore[arg-type]
 
 
+def by_length(items: Tensor, positions: int) -> Iterator[tuple[Tensor, int]]:
+    """The rows of items [B, T], left-padded with 0, from short to long: a few at a time, which have at most so many
+    positions together, and the length of their longest, which is 1 at least."""
+    lengths = (items != 0).sum(1)
+    order = lengths.argsort(stable=True)
+    sizes = lengths[order].clamp_(min=1).tolist()
+    start = 0
+    for end in range(1, len(sizes) + 1):
+        if end == len(sizes) or (end + 1 - start) * sizes[end] > positions:
+            yield order[start:end], sizes[end - 1]
+            start = end
+
+
 @dataclass(frozen=True, slots=True)
 class Examples:
     """Histories, the items asked about, and the answers."""
@@ -79,15 +92,8 @@ class Sequences:
     def by_length(self, positions: int) -> Iterator[Sequences]:
         """The sequences from short to long, a few at a time without the padding that all of them share, so that each
         part has at most so many positions."""
-        lengths = (self.items != 0).sum(1)
-        order = lengths.argsort(stable=True)
-        sizes = lengths[order].tolist()
-        start = 0
-        for end in range(1, len(sizes) + 1):
-            if end == len(sizes) or (end + 1 - start) * sizes[end] > positions:
-                rows = order[start:end]
-                yield Sequences(self.items[rows, -sizes[end - 1] :], self.users[rows], self.times[rows])
-                start = end
+        for rows, length in by_length(self.items, positions):
+            yield Sequences(self.items[rows, -length:], self.users[rows], self.times[rows])
 
     def to(self, device: str) -> Sequences:
         return Sequences(self.items.to(device), self.users.to(device), self.times.to(device))

@@ -14,12 +14,11 @@ def rank(recommender: Recommender, histories: Histories, k: int, seen: Tensor, n
     """The best k items, best first, none of `seen` [B, S] (padded with 0) -> [B, k], 0 where there are fewer."""
     if isinstance(recommender, Lister) and not isinstance(recommender, Ranker):
         return recommender.rank(histories, k, seen)
-    return best(every_score(recommender, histories, n_items).float(), k, seen)
+    return first(unseen(every_score(recommender, histories, n_items).float(), seen), k)
 
 
-def best(scores: Tensor, k: int, seen: Tensor) -> Tensor:
-    """[B, N + 1], column 0 without meaning -> [B, k]"""
-    open_ = unseen(scores, seen)
+def first(open_: Tensor, k: int) -> Tensor:
+    """[B, N + 1] -> the best [B, k], 0 where fewer are finite."""
     found = open_.topk(min(k, open_.shape[1] - 1), dim=1)
     return torch.where(torch.isfinite(found.values), found.indices, 0)
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sasrec_llm.components import Component
+from sasrec_llm.interfaces import BranchingBackbone
 from sasrec_llm.recipe import Choice
 from sasrec_llm.testing.world import context
 
@@ -63,3 +64,9 @@ def _check_prompts(backbone: Any) -> None:
     for row, ids in enumerate(prompts):
         alone = backbone.next_logits(backbone.embed(torch.tensor([ids])), lengths[row : row + 1], answers)
         assert torch.allclose(logits[row], alone[0], atol=1e-4), "answers depend on padding or on other rows"
+    start = len(backbone.tokenizer.opening("Yes or no?"))
+    if isinstance(backbone, BranchingBackbone):
+        heads, branches = embeddings[:1, :start], embeddings[None, :, start:]
+        shared = backbone.branch_logits(heads, torch.tensor([start]), branches, (lengths - start)[None], answers)
+        assert shared.shape == (1, *logits.shape), "branch_logits must be [B, C, A]"
+        assert torch.allclose(shared[0], logits, atol=1e-4), "branch_logits must answer as next_logits"

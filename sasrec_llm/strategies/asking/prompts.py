@@ -7,8 +7,7 @@ position, never a magic token, so a title that reads `<UserID>` is just text.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,23 +16,12 @@ from torch import Tensor
 
 from sasrec_llm.errors import ModelError, UsageError
 from sasrec_llm.interfaces import TextTokenizer
+from sasrec_llm.strategies.asking.prompt_batch import PromptBatch
 from sasrec_llm.strategies.asking.template import FIELDS, parse, read_template
 from sasrec_llm.strategies.settings import HistorySettings
 
 log = logging.getLogger(__name__)
 EMPTY = 0  # the piece with no tokens
-
-
-@dataclass(frozen=True, slots=True)
-class PromptBatch:
-    tokens: Tensor  # [B, L] int64, right-padded with 0
-    lengths: Tensor  # [B] int64
-    slots: Mapping[str, Tensor]  # field -> [B, S, K] positions its S vectors go to; -1 where there is none
-    dropped: Tensor  # [B] int64, oldest titles that did not fit
-
-    def to(self, device: str) -> PromptBatch:
-        slots = {field: positions.to(device) for field, positions in self.slots.items()}
-        return PromptBatch(self.tokens.to(device), self.lengths.to(device), slots, self.dropped)
 
 
 class Prompts:

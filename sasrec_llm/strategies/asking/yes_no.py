@@ -9,9 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec_llm.interfaces import Aligner, Backbone, Encoder, Examples, Histories, StatefulEncoder
+from sasrec_llm.interfaces import Aligner, Backbone, BranchingBackbone, Encoder, Examples, Histories, StatefulEncoder
+from sasrec_llm.strategies.asking.prompt_batch import PromptBatch
 from sasrec_llm.strategies.asking.prompts import Prompts
 from sasrec_llm.strategies.learning import like_loss
+
+PROMPTS = 128  # read at a time where a history has several
 
 
 class YesNo:
@@ -58,22 +61,44 @@ class YesNo:
     def answer_logits(self, histories: Histories, candidates: Tensor) -> Tensor:
         """-> [B, C, answers]"""
         rows, count = candidates.shape
+        step = rows if count == 1 else max(PROMPTS // count, 1)
+        parts = [
+            self._answer_logits(histories.pick(slice(at, at + step)), candidates[at : at + step])
+            for at in range(0, rows, step)
+        ]
+        return torch.cat(parts)
+
+    def _answer_logits(self, histories: Histories, candidates: Tensor) -> Tensor:
+        """What the prompts of a history share is read once, if the backbone can."""
+        rows, count = candidates.shape
         device = candidates.device
         history = histories.last(self.prompts.titles).repeat_interleave(count, dim=0)
         batch = self.prompts.render(history, candidates.flatten()).to(str(device))
-        embeddings = self.backbone.embed(batch.tokens)  # [B * C, L, D]
-        for field, vectors in self.soft_tokens(histories, candidates).items():  # [B * C, S, K, D]
-            positions = batch.slots[field]  # [B * C, S, K]
+        soft = self.soft_tokens(histories, candidates)
+        answers = torch.tensor(self.prompts.answers, device=device)
+        if count > 1 and isinstance(self.backbone, BranchingBackbone):
+            shared = batch.shared(count, own="item")
+            if int(shared.min()) > 0:
+                heads, tails = batch.heads(shared), batch.tails(shared)
+                branches = self._embed(tails, soft)
+                branches, ends = (part.view(rows, count, *part.shape[1:]) for part in (branches, tails.lengths))
+                return self.backbone.branch_logits(self._embed(heads, soft), shared, branches, ends, answers)
+        return self.backbone.next_logits(self._embed(batch, soft), batch.lengths, answers).view(rows, count, -1)
+
+    def _embed(self, batch: PromptBatch, soft: Mapping[str, Tensor]) -> Tensor:
+        """-> [B, L, D], the slots filled. Vectors of a history go to all of its prompts."""
+        embeddings = self.backbone.embed(batch.tokens)
+        for field, positions in batch.slots.items():  # [B, S, K]
+            vectors = soft[field].repeat_interleave(len(positions) // len(soft[field]), dim=0)  # [B, S, K, D]
             if vectors.shape[:3] != positions.shape:
                 raise AssertionError(f"{field}: {tuple(vectors.shape[:3])} vectors, {tuple(positions.shape)} slots")
             there = positions >= 0
-            row = torch.arange(len(positions), device=device)[:, None, None].expand_as(positions)
+            row = torch.arange(len(positions), device=positions.device)[:, None, None].expand_as(positions)
             embeddings = embeddings.index_put((row[there], positions[there]), vectors[there].to(embeddings.dtype))
-        answers = torch.tensor(self.prompts.answers, device=device)
-        return self.backbone.next_logits(embeddings, batch.lengths, answers).view(rows, count, -1)
+        return embeddings
 
     def soft_tokens(self, histories: Histories, candidates: Tensor) -> Mapping[str, Tensor]:
-        """What goes into the slots: none here."""
+        """What goes into the slots, of B histories or of B * C prompts: none here."""
         return {}
 
 
@@ -101,15 +126,14 @@ class HybridYesNo(YesNo):
         self.zero = zero
 
     def soft_tokens(self, histories: Histories, candidates: Tensor) -> Mapping[str, Tensor]:
-        count = candidates.shape[1]
         soft = {
-            "user": self._user(histories)[:, None].repeat_interleave(count, dim=0),  # [B * C, 1, K, D]
-            "item": self._items(candidates).flatten(0, 1)[:, None],
+            "user": self._user(histories)[:, None],  # [B, 1, K, D]
+            "item": self._items(candidates).flatten(0, 1)[:, None],  # [B * C, 1, K, D]
         }
         if self.history_slots:
             titles = histories.last(self.prompts.titles)
             missing = self.prompts.titles - titles.shape[1]
-            soft["history"] = self._items(F.pad(titles, (missing, 0))).repeat_interleave(count, dim=0)
+            soft["history"] = self._items(F.pad(titles, (missing, 0)))  # [B, titles, K, D]
         return {field: torch.zeros_like(vectors) for field, vectors in soft.items()} if self.zero else soft
 
     def _user(self, histories: Histories) -> Tensor:

@@ -15,7 +15,7 @@ from sasrec_llm.errors import ComponentError
 from sasrec_llm.interfaces import Examples, Histories, Part, Recommender, Sequences, TrainingData
 from sasrec_llm.strategies.fusing.ensemble import BATCH, Ensemble, load_members
 from sasrec_llm.strategies.fusing.members import Members
-from sasrec_llm.strategies.ranking import Reranked, best, every_score
+from sasrec_llm.strategies.ranking import Reranked, every_score, first, unseen
 from sasrec_llm.strategies.settings import LateFusionSettings
 
 DAY = 86_400
@@ -101,7 +101,7 @@ class LateFusion:
     def _named(self, batch: Examples) -> Tensor:
         """The items that are to be ranked anew, the right one among them or not -> [B, n]."""
         scores = every_score(self._ranked.retriever, batch.histories, self._ranked.n_items)
-        return best(scores, self._ranked.n, batch.histories.items)
+        return first(unseen(scores, batch.histories.items), self._ranked.n)
 
 
 def build(settings: LateFusionSettings, context: BuildContext) -> LateFusion:

@@ -1,0 +1,53 @@
+"""SASRec: training and ranking."""
+
+from __future__ import annotations
+
+from case import Case, Command
+
+# The allocator told to keep what it has: RecTools maps and unmaps its logits at every step.
+KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "268435456"}
+
+
+def sasrec(*args: str) -> Command:
+    return Command("ours/sasrec.py", args)
+
+
+def rectools(*args: str, **settings: str) -> Command:
+    note = "allocator tuned" if settings else ""
+    return Command("peers/rectools_sasrec.py", args, "rectools", settings, note)
+
+
+def recbole(*args: str) -> Command:
+    return Command("peers/recbole_sasrec.py", args, "recbole", note="masks nothing" if args else "")
+
+
+def training(loss: str, said: str, length: int, theirs: str, targets: dict[str, float]) -> Case:
+    args = ("--length", str(length), "--loss")
+    ways = {"RecTools": rectools(*args, theirs), "RecTools tuned": rectools(*args, theirs, **KEEP)}
+    peers = {name: ways[name] for name in targets}
+    return Case(f"SASRec training, {said}, length {length}", "targets/s", sasrec(*args, loss), peers, targets)
+
+
+ENCODERS: dict[str, Case] = {
+    "sasrec-softmax-50": training("softmax", "full softmax", 50, "softmax", {"RecTools": 5, "RecTools tuned": 3}),
+    "sasrec-softmax-200": training("softmax", "full softmax", 200, "softmax", {"RecTools": 5, "RecTools tuned": 3}),
+    "sasrec-bce-50": training("bce", "one negative", 50, "BCE", {"RecTools": 2}),
+    "sasrec-bce-200": training("bce", "one negative", 200, "BCE", {"RecTools": 2}),
+    "sasrec-recbole": Case(
+        "SASRec training, full softmax, length 50",
+        "targets/s",
+        sasrec("--length", "50"),
+        {"RecBole": recbole()},
+        {"RecBole": 40},
+    ),
+    "sasrec-evaluate": Case(
+        "6,040 users ranked in the whole catalogue, seen items masked, encoding included",
+        "users/s",
+        sasrec("--what", "evaluate"),
+        {
+            "RecTools": rectools("--what", "evaluate"),
+            "RecBole": recbole("--what", "evaluate"),
+        },
+        {"RecTools": 8, "RecBole": 2},
+    ),
+}
