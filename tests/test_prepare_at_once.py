@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sasrec_llm.cli.app import app
-from sasrec_llm.cli.data import own_source
 from sasrec_llm.data import prepare as preparing
 from sasrec_llm.data import rows as reading
 from sasrec_llm.data.card import Card
 from sasrec_llm.data.database import connect, set_variables, split_of
-from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.parts import protocol_rows, rows_of
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.protocols import FOLDS, TASKS

@@ -13,8 +13,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))
 from ratings import write_ratings
 
-from sasrec_llm.cli.data import own_source
-from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.prepare import prepare
 
 given = Path(sys.argv[1])
