@@ -25,7 +25,7 @@ TABLES = {
     "users": 'SELECT "user", original FROM users ORDER BY "user"',
     "rejects": "SELECT * FROM rejected ORDER BY file, line, rowid",
 }
-SORTED = 4_000_000  # rows that are sorted at a time, at least
+SORTED = 2_000_000  # rows that are sorted at a time, at least
 PASSES = 16  # over the rows, at most
 
 

@@ -16,40 +16,49 @@ from sasrec_llm.errors import DataError
 from sasrec_llm.recipe_data import TEXT_FIELDS
 
 LOOKED_AT = 10_000  # rows, to guess what kind of keys a file has
-WHOLE = "CASE WHEN try_cast(key AS {kind})::VARCHAR = key THEN try_cast(key AS {kind}) END"  # 7, but neither 07 nor 7.0
-KEYS = {
+WHOLE = "CASE WHEN try_cast(x AS {kind})::VARCHAR = x THEN try_cast(x AS {kind}) END"  # 7, but neither 07 nor 7.0
+KEPT = {  # a key as it is written; seconds
     "INTEGER": WHOLE.format(kind="INTEGER"),
     "BIGINT": WHOLE.format(kind="BIGINT"),
-    "VARCHAR": "nullif(trim(key), '')",
+    "VARCHAR": "nullif(trim(x), '')",
+    "32 bits": "try_cast(x AS UINTEGER)",
+    "64 bits": "try_cast(x AS BIGINT)",
 }
+WIDEST = {"user": "VARCHAR", "item": "VARCHAR", "time": "64 bits"}
 
 
 def read_rows(connection: Any, own: OwnData) -> None:
-    """What a source left in `raw_interactions` to `numbered`: every row with its line, and a reason where it is bad."""
+    """What a source left in `raw_interactions` to `numbered`: every row with its line, and whether it is bad."""
     complete(connection, own)
-    kinds, misfits = _kinds(connection), {""}
+    kinds, misfits = {**_keys(connection), "time": "32 bits"}, {""}
     while misfits:
         for role, kind in kinds.items():
-            connection.execute(f"CREATE OR REPLACE MACRO {role}_key(key) AS {KEYS[kind]}")
+            connection.execute(f"CREATE OR REPLACE MACRO kept_{role}(x) AS {KEPT[kind]}")
         connection.execute(script("check"))
-        misfits = _explain(connection)
-        kinds |= dict.fromkeys(misfits, "VARCHAR")
+        misfits = _misfits(connection)
+        kinds |= {role: WIDEST[role] for role in misfits}
     keep_rejects(connection, "interactions")
-    line = "" if "line" in _columns(connection, "checked") else ", rowid + 1 AS line"
-    connection.execute(f"CREATE VIEW numbered AS SELECT *{line} FROM checked")
+    line = "line" if _has_line(connection) else "rowid + 1"
+    kind = "UINTEGER" if number(connection, f"SELECT coalesce(max({line}), 0) FROM checked") < 2**32 else "BIGINT"
+    rest = "* EXCLUDE (line)" if line == "line" else "*"
+    connection.execute(f"CREATE VIEW numbered AS SELECT {rest}, ({line})::{kind} AS line FROM checked")
 
 
-def _explain(connection: Any) -> set[str]:
-    """Fill `reasons` where there are bad rows; returns the roles of keys that are of another kind than thought."""
+def _misfits(connection: Any) -> set[str]:
+    """What does not fit the kind that was thought of; fills `reasons` where there are bad rows."""
     connection.execute("CREATE OR REPLACE TABLE reasons (line BIGINT, reason VARCHAR, text VARCHAR)")
-    if not number(connection, "SELECT count(*) FROM checked WHERE bad"):
-        return set()
-    line = "" if "line" in _columns(connection, "checked") else ", row_number() OVER () AS line"
-    connection.execute(
-        f"INSERT INTO reasons SELECT line, reason, text FROM (SELECT *{line} FROM judged) WHERE reason IS NOT NULL"
-    )
+    if number(connection, "SELECT count(*) FROM checked WHERE bad"):
+        line = "" if _has_line(connection) else ", row_number() OVER () AS line"
+        connection.execute(
+            f"INSERT INTO reasons SELECT line, reason, text FROM (SELECT *{line} FROM judged) WHERE reason IS NOT NULL"
+        )
     found = connection.execute("SELECT DISTINCT reason FROM reasons WHERE reason LIKE 'misfit %'").fetchall()
-    return {reason.split()[1] for (reason,) in found}
+    late = number(connection, "SELECT count(*) FROM checked WHERE seconds IS NULL AND NOT bad")
+    return {reason.split()[1] for (reason,) in found} | ({"time"} if late else set())
+
+
+def _has_line(connection: Any) -> bool:
+    return "line" in _columns(connection, "checked")
 
 
 def complete(connection: Any, own: OwnData) -> None:
@@ -100,7 +109,7 @@ def _leave(connection: Any, choice: str) -> int:
     return leaving
 
 
-def _kinds(connection: Any) -> dict[str, str]:
+def _keys(connection: Any) -> dict[str, str]:
     """The narrowest types that hold the first keys as they are written."""
     written = "bool_and(coalesce(try_cast({0} AS {1})::VARCHAR = {0}, false)) FILTER (trim({0}) <> '')"
     fits = [written.format(role, kind) for role in ('"user"', "item") for kind in ("INTEGER", "BIGINT")]

@@ -1,13 +1,13 @@
 -- Every raw row becomes a good row or a bad one, in one pass over the file; the reasons of bad ones take a second.
 -- Times are seconds since 1970; milli-, micro- and nanoseconds and written dates are understood. Where there is a
--- position instead of a time, it stands in the place of the seconds as it is. A key that is no number although the
--- others are (`misfit`) makes the reader keep that column as text and start again.
+-- position instead of a time, it stands in the place of the seconds as it is. A key or a time that
+-- does not fit the narrow type that was chosen for its column is a `misfit`: with a wider type it is all done again.
 CREATE OR REPLACE VIEW judged AS
 WITH typed AS (
     SELECT
         * EXCLUDE (rating, label, split),
-        user_key("user") AS user_key,
-        item_key(item) AS item_key,
+        kept_user("user") AS user_key,
+        kept_item(item) AS item_key,
         rating AS rating_text,
         try_cast(rating AS DOUBLE) AS rating,
         coalesce(
@@ -41,12 +41,12 @@ FROM typed;
 CREATE OR REPLACE TABLE checked AS
 SELECT
     * EXCLUDE ("user", item, "timestamp", rating_text, number, label, reason, text),
-    try_cast(CASE
+    kept_time(CASE
         WHEN number <= 1e11 OR getvariable('clock') = 'position' THEN floor(number)
         WHEN number > 1e17 THEN floor(number / 1e9)
         WHEN number > 1e14 THEN floor(number / 1e6)
         ELSE floor(number / 1e3)
-    END AS BIGINT) AS seconds,
+    END) AS seconds,
     coalesce(label, CASE WHEN getvariable('has_rating') THEN (rating >= getvariable('like_at'))::TINYINT ELSE 1 END) AS label,
     reason IS NOT NULL AS bad
 FROM judged;

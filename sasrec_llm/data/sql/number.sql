@@ -34,4 +34,11 @@ LEFT JOIN (
 WHERE round IS NULL AND n > 0
 ORDER BY item;
 
-CREATE TABLE interactions ("user" INTEGER, item INTEGER, rating FLOAT, label TINYINT, "timestamp" BIGINT, split TINYINT, line BIGINT);
+-- The rows in order, in narrow types, and as they are written.
+CREATE TABLE ordered AS
+SELECT NULL::INTEGER AS "user", NULL::INTEGER AS item, NULL::FLOAT AS rating, label, seconds, split, line
+FROM good
+LIMIT 0;
+
+CREATE VIEW interactions AS
+SELECT "user", item, rating, label, seconds::BIGINT AS "timestamp", split, line::BIGINT AS line FROM ordered;

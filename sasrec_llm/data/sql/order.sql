@@ -1,6 +1,6 @@
 -- The order that everything else relies on: by user, then time, then line of the file. Some users at a time, so that a
 -- sort fits into memory.
-INSERT INTO interactions
+INSERT INTO ordered
 SELECT users."user", items.item, rating, label, seconds, split, line
 FROM good
 JOIN users USING (user_key)
