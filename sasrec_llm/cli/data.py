@@ -63,7 +63,7 @@ def prepare_(
     threads: Annotated[int | None, _option("Threads of DuckDB; the result is the same for any number")] = None,
     memory: Annotated[
         str | None,
-        _option("Memory of DuckDB, such as 500MB; default 350MB a thread, up to 8; the rest spills to disk"),
+        _option("Memory of DuckDB, such as 500MB; default 400MB a thread, up to 8; the rest spills to disk"),
     ] = None,
     json: Json = False,
 ) -> None:

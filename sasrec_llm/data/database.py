@@ -12,7 +12,7 @@ import duckdb
 
 from sasrec_llm.errors import DataError, StorageError
 
-MEMORY, MOST = 350, 8  # megabytes a thread, of so many threads; what Python and the files take comes on top
+MEMORY, MOST = 400, 8  # megabytes a thread, of so many threads; what Python and the files take comes on top
 Connection = duckdb.DuckDBPyConnection
 
 

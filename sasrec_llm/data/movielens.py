@@ -8,7 +8,7 @@ from typing import Any
 
 from sasrec_llm.data.fetch import unpack
 from sasrec_llm.data.own import OwnData
-from sasrec_llm.data.readers import find, read_delimited
+from sasrec_llm.data.readers import delimited, find, read_delimited
 from sasrec_llm.errors import DataError
 
 RATINGS = {"user": "user", "item": "item", "rating": "rating", "timestamp": "timestamp"}
@@ -16,13 +16,15 @@ RATINGS = {"user": "user", "item": "item", "rating": "rating", "timestamp": "tim
 
 def read_ml_1m(connection: Any, folder: Path, _: OwnData | None) -> None:
     """MovieLens-1M: `::` between columns, latin-1."""
-    read_delimited(connection, "raw_interactions", find(folder, "ratings.dat"), RATINGS, "delim = '::'")
+    ratings = delimited(find(folder, "ratings.dat"), RATINGS, "delim = '::'")
+    connection.execute(f"CREATE VIEW raw_interactions AS {ratings}")
     read_films(connection, "raw_items", find(folder, "movies.dat"))
 
 
 def read_ml_100k(connection: Any, folder: Path, _: OwnData | None) -> None:
     """MovieLens-100K: tabs; the film table has 24 columns with `|` between, latin-1."""
-    read_delimited(connection, "raw_interactions", find(folder, "u.data"), RATINGS, r"delim = '\t'")
+    ratings = delimited(find(folder, "u.data"), RATINGS, r"delim = '\t'")
+    connection.execute(f"CREATE VIEW raw_interactions AS {ratings}")
     connection.execute(
         "CREATE TABLE raw_items AS SELECT row_number() OVER () AS line, split_part(text, '|', 1) AS item, "
         "split_part(text, '|', 2) AS title FROM read_csv(?, delim = '\x01', header = false, auto_detect = false, "

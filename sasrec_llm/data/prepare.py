@@ -12,7 +12,7 @@ from sasrec_llm.data.database import connect, limit, number, script, set_variabl
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.parts import protocol_rows
-from sasrec_llm.data.rows import narrow, read_rows
+from sasrec_llm.data.rows import merge, narrow, read_rows
 from sasrec_llm.data.texts import clean_items
 from sasrec_llm.durable import digest, new_folder, sha256
 from sasrec_llm.errors import DataError
@@ -65,7 +65,7 @@ def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
     read_rows(connection, own)
     read = number(connection, "SELECT count(*) FROM checked")
     read += number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
-    connection.execute(script("merge"))
+    merge(connection)
     bad = number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
     if read == 0:
         raise DataError(f"{source.name}: there is not one row to read")

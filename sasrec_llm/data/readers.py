@@ -40,14 +40,19 @@ def find(folder: Path, name: str) -> Path:
 
 def read_delimited(connection: Any, table: str, path: Path, names: dict[str, str], options: str) -> None:
     """A delimited file with known columns into a table of text; lines that do not parse into `rejected`."""
+    rows = delimited(path, names, options)
+    connection.execute(f"CREATE TABLE {table} AS SELECT row_number() OVER () AS line, * FROM ({rows})")
+    keep_rejects(connection, "items" if table.endswith("items") else "interactions")
+
+
+def delimited(path: Path, names: dict[str, str], options: str) -> str:
+    """The query that reads such a file."""
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names.values())
     chosen = ", ".join(f"{column(name)} AS {column(target)}" for target, name in names.items() if target != "_")
-    connection.execute(
-        f"CREATE TABLE {table} AS SELECT row_number() OVER () AS line, {chosen} FROM read_csv(?, {options}, "
-        f"header = false, auto_detect = false, columns = {{{columns}}}, quote = '', escape = '', store_rejects = true)",
-        [str(path)],
+    return (
+        f"SELECT {chosen} FROM read_csv('{quoted(str(path))}', {options}, header = false, auto_detect = false, "
+        f"columns = {{{columns}}}, quote = '', escape = '', store_rejects = true)"
     )
-    keep_rejects(connection, "items" if table.endswith("items") else "interactions")
 
 
 def keep_rejects(connection: Any, file: str) -> None:

@@ -75,6 +75,14 @@ def complete(connection: Any, own: OwnData) -> None:
             connection.execute(f"ALTER TABLE raw_items ADD COLUMN {name} VARCHAR")
 
 
+def merge(connection: Any) -> None:
+    """Reject the bad rows and name the others: `single` are those that count, `good` those of the wanted period."""
+    connection.execute(script("merge"))
+    others = "ANTI JOIN twins USING (line) " if number(connection, "SELECT count(*) FROM twins") else ""
+    connection.execute(f"CREATE VIEW single AS SELECT * EXCLUDE (bad) FROM numbered {others}WHERE NOT bad")
+    connection.execute("CREATE VIEW good AS FROM single")
+
+
 def narrow(connection: Any, own: OwnData) -> None:
     """What a person leaves out on purpose: other times, then the k-core, then late users and items."""
     if own.since or own.until:

@@ -17,9 +17,3 @@ SELECT line FROM ties QUALIFY row_number() OVER (PARTITION BY user_key, item_key
 
 DROP TABLE moments;
 SET VARIABLE merged = (SELECT count(*) FROM twins);
-
--- The rows that count, and those of the period that was asked for.
-CREATE VIEW single AS SELECT * EXCLUDE (bad) FROM numbered ANTI JOIN twins USING (line) WHERE NOT bad;
-CREATE VIEW good AS
-SELECT * FROM single
-WHERE coalesce(seconds >= getvariable('since'), true) AND coalesce(seconds < getvariable('until'), true);

@@ -7,3 +7,7 @@ SELECT
     concat_ws(' | ', user_key, item_key, rating, seconds)
 FROM single
 WHERE seconds < getvariable('since') OR seconds >= getvariable('until');
+
+CREATE OR REPLACE VIEW good AS
+FROM single
+WHERE coalesce(seconds >= getvariable('since'), true) AND coalesce(seconds < getvariable('until'), true);
