@@ -25,7 +25,7 @@ from sasrec_llm.evaluate.ranking import NextItemTask, rank_list, rank_scores
 from sasrec_llm.evaluate.statistics import value
 from sasrec_llm.interfaces import Histories, Ranked
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.strategies.ranking import Reranked
+from sasrec_llm.strategies.ranking import Reranked, first
 from sasrec_llm.testing import histories
 from tests.small_data import prepared
 
@@ -122,6 +122,17 @@ def test_rank_is_the_middle_of_the_ties_among_unseen_items(scores: list[list[int
         above = sum(bool(table[row, item] > mine) for item in open_)
         level = sum(bool(table[row, item] == mine) for item in open_) - 1
         assert ranks[row] == 1 + above + level / 2
+
+
+@given(width=st.integers(2, 400), k=st.integers(1, 30), levels=st.sampled_from([2, 9, 10_000]), seed=st.integers(0, 99))
+def test_the_first_are_those_of_a_whole_sort(width: int, k: int, levels: int, seed: int) -> None:
+    chance = torch.Generator().manual_seed(seed)
+    scores = torch.randint(levels, (5, width), generator=chance).float()
+    scores[:, 0] = scores[0, 1:] = -torch.inf  # a row that knows no item at all
+    found = first(scores, k)
+    named = torch.where(found == 0, -torch.inf, scores.gather(1, found))
+    assert named.equal(scores.sort(dim=1, descending=True).values[:, : min(k, width - 1)])
+    assert all(len(set(row[row != 0].tolist())) == int((row != 0).sum()) for row in found), "no item twice"
 
 
 class Constant:

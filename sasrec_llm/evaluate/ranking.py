@@ -23,6 +23,7 @@ from sasrec_llm.interfaces import Histories, Lister, Metric, Ranked, Ranker, Rec
 from sasrec_llm.strategies.ranking import every_score, first, unseen
 
 KEPT = 20  # items of a recommendation that are kept, at least
+SCORED, CACHED = 2**22, 2**18  # scores that are made and that are ranked at a time: 16 and 1 megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class NextItemTask:
     ) -> Ranking:
         data = self.data
         ranks, top = np.empty(len(rows)), np.zeros((len(rows), self.kept), np.int64)
+        batch_size = min(batch_size, max(SCORED // data.n_items, 1))
         for start in range(0, len(rows), batch_size):
             part = slice(start, start + batch_size)
             now = rows[part]
@@ -112,13 +114,28 @@ def finite_scores(recommender: Recommender, histories: Histories, n_items: int, 
 
 
 def rank_scores(scores: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """scores [B, N + 1], seen [B, S] padded with 0, targets [B] -> ranks [B], top [B, k]."""
+    """scores [B, N + 1], seen [B, S] padded with 0, targets [B] -> ranks [B], top [B, k].
+
+    A few rows at a time, so that their scores stay in the cache from one pass to the next.
+    """
+    step = max(CACHED // scores.shape[1], 1)
+    parts = [slice(at, at + step) for at in range(0, len(scores), step)]
+    ranks, top = zip(*(_rank_rows(scores[rows], seen[rows], targets[rows], k) for rows in parts), strict=True)
+    return torch.cat(ranks), torch.cat(top)
+
+
+def _rank_rows(scores: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """C columns, of which those that are no candidates count as worse: the mid-rank is
+
+        1 + above + (level - 1) / 2 = (C + 1 + sum_j sign(s_j - s_target)) / 2, since above + level + below = C
+
+    Small integers add up in float32 without a loss.
+    """
     open_ = unseen(scores, seen)
-    wanted = open_.gather(1, targets[:, None])
-    above = (open_ > wanted).sum(1, dtype=torch.int32).double()
-    level = (open_ == wanted).sum(1, dtype=torch.int32).double() - 1
-    ranks = torch.where(torch.isfinite(wanted[:, 0]), 1 + above + level / 2, torch.inf)
-    return ranks, first(open_, k)
+    wanted, top = open_.gather(1, targets[:, None]), first(open_, k)
+    signs = open_.sub_(wanted).sign_().sum(1).double()
+    ranks = (open_.shape[1] + 1 + signs) / 2
+    return torch.where(torch.isfinite(wanted[:, 0]), ranks, torch.inf), top
 
 
 def rank_list(top: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
