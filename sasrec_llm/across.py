@@ -21,7 +21,7 @@ from sasrec_llm.experiment import Outcome, about, evaluate
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.protocols import TASKS
 from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, world
 

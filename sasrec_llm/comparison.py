@@ -15,7 +15,7 @@ from sasrec_llm.evaluate.results import Asked, Table, measure
 from sasrec_llm.evaluate.task import Answers, Task
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.run_lookup import kind
 from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.systems import open_data, task_for

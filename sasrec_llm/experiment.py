@@ -17,7 +17,7 @@ from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.evaluate.task import Answers, Task
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.report.tables import plain
 from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, open_run, write_manifest
 from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, restore

@@ -12,9 +12,9 @@ from sasrec_llm.errors import RunError, SrlError
 from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
+from sasrec_llm.recipe.suite import Suite
 from sasrec_llm.report.tables import compared
 from sasrec_llm.runs import PAGE, Run, Workspace, dated, finished_run
-from sasrec_llm.suite_file import Suite
 from sasrec_llm.systems import open_data
 
 

@@ -20,7 +20,7 @@ from sasrec_llm.evaluate.task import Task, make_task
 from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.strategies.assemble import assemble, make

@@ -12,7 +12,7 @@ import pytest
 from sasrec_llm.comparison import compare, grouped
 from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.report.write import write_comparison, write_report
 from sasrec_llm.runs import Run, Workspace
 

@@ -20,7 +20,7 @@ from sasrec_llm.errors import DataError, RunError
 from sasrec_llm.experiment import evaluate, run
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Run, Workspace, open_run
 from sasrec_llm.systems import build

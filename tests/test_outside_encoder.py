@@ -10,7 +10,7 @@ import pytest
 
 from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Workspace
 from sasrec_llm.testing import check_encoder
 

@@ -19,7 +19,7 @@ from sasrec_llm.evaluate.scoring import LikeTask
 from sasrec_llm.experiment import evaluate, run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.protocols import TASKS
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Workspace
 from sasrec_llm.systems import metric
 from tests.small_data import Told, prepared

@@ -18,7 +18,7 @@ from sasrec_llm.errors import DamagedError
 from sasrec_llm.evaluate.scoring import LikeTask
 from sasrec_llm.experiment import Outcome, run
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Workspace
 from sasrec_llm.strategies.embedding import llm2sequential, seq_sim
 from sasrec_llm.strategies.settings import LLM2SequentialSettings, LLMSeqSimSettings

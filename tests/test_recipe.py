@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sasrec_llm.errors import RecipeError, UsageError
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.recipe_file import apply, load_recipe
-from sasrec_llm.recipe_merge import merge
-from sasrec_llm.recipe_schema import schema
+from sasrec_llm.recipe.check import check_recipe
+from sasrec_llm.recipe.file import apply, load_recipe
+from sasrec_llm.recipe.merge import merge
+from sasrec_llm.recipe.schema import schema
 from tests.conftest import ROOT
 
 RECIPES = sorted(path for path in (ROOT / "recipes").glob("**/*.toml") if path.parent.name not in ("data", "suites"))

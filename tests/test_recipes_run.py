@@ -10,8 +10,8 @@ import pytest
 
 from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.recipe_file import read_toml
+from sasrec_llm.recipe.check import check_recipe
+from sasrec_llm.recipe.file import read_toml
 from sasrec_llm.runs import Workspace
 
 RECIPES = Path(__file__).parent.parent / "recipes"

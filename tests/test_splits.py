@@ -21,7 +21,7 @@ from sasrec_llm.errors import RecipeError, RunError
 from sasrec_llm.experiment import evaluate, run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.report.write import open_prepared
 from sasrec_llm.runs import Run, Workspace
 from tests.small_data import MONTH, prepared

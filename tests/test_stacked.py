@@ -26,7 +26,7 @@ from sasrec_llm.errors import DataError, RecipeError
 from sasrec_llm.experiment import run
 from sasrec_llm.interfaces import Rows
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Workspace
 from sasrec_llm.testing import context, rows
 from sasrec_llm.train.parts import load_part, save_part

@@ -17,7 +17,7 @@ from sasrec_llm.encoders.tabular import Boosting, Logistic
 from sasrec_llm.errors import RecipeError, RunError, UsageError
 from sasrec_llm.experiment import Outcome, evaluate, run
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Workspace
 from sasrec_llm.strategies.assemble import assemble
 from sasrec_llm.strategies.embedding.item_embeddings import reduce

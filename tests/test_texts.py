@@ -13,7 +13,7 @@ from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.texts import clean, item_texts
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_data import Data
+from sasrec_llm.recipe.data import Data
 from tests.test_recipe import problems
 
 ITEMS = {

@@ -21,7 +21,7 @@ from sasrec_llm.experiment import Outcome, evaluate, run
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Stage
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Workspace
 from sasrec_llm.train.order import Order

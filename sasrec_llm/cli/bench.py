@@ -11,7 +11,7 @@ import typer
 from sasrec_llm.cli.output import print_json, print_rows, say
 from sasrec_llm.cli.run import Json, Set
 from sasrec_llm.plugins import plugins
-from sasrec_llm.recipe_file import load_recipe
+from sasrec_llm.recipe.file import load_recipe
 
 
 def bench(

@@ -11,9 +11,9 @@ import typer
 from sasrec_llm.cli.output import print_json, print_rows, say
 from sasrec_llm.cli.run import Json, Set
 from sasrec_llm.plugins import plugins
-from sasrec_llm.recipe_file import load_recipe
-from sasrec_llm.recipe_schema import schema
-from sasrec_llm.suite_file import is_suite, load_suite
+from sasrec_llm.recipe.file import load_recipe
+from sasrec_llm.recipe.schema import schema
+from sasrec_llm.recipe.suite import is_suite, load_suite
 
 app = typer.Typer(no_args_is_help=True, help="List, check and print recipes.")
 File = Annotated[Path, typer.Argument(help="A recipe file")]

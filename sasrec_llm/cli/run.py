@@ -11,8 +11,8 @@ from sasrec_llm.cli.output import print_comparison, print_json, print_table, pri
 from sasrec_llm.errors import RunError
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_file import load_recipe
-from sasrec_llm.suite_file import Suite, is_suite, load_suite, repeated
+from sasrec_llm.recipe.file import load_recipe
+from sasrec_llm.recipe.suite import Suite, is_suite, load_suite, repeated
 
 if TYPE_CHECKING:
     from sasrec_llm.runs import Workspace

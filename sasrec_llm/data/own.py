@@ -11,8 +11,8 @@ from pydantic import Field
 
 from sasrec_llm.components import Settings, Source
 from sasrec_llm.errors import DataError, RecipeError
-from sasrec_llm.recipe_check import checked
-from sasrec_llm.recipe_fit import Problems
+from sasrec_llm.recipe.check import checked
+from sasrec_llm.recipe.fit import Problems
 
 
 class OwnData(Settings):

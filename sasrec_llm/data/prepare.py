@@ -16,7 +16,7 @@ from sasrec_llm.data.rows import merge, narrow, read_rows
 from sasrec_llm.data.texts import clean_items
 from sasrec_llm.durable import digest, new_folder, sha256
 from sasrec_llm.errors import DataError
-from sasrec_llm.recipe_data import TEXT_FIELDS
+from sasrec_llm.recipe.data import TEXT_FIELDS
 
 TABLES = {
     "interactions": "SELECT * FROM interactions",  # filled in its order

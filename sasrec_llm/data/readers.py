@@ -14,7 +14,7 @@ from sasrec_llm.data.database import column, quoted
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.errors import DataError
 from sasrec_llm.plugins import suggestion
-from sasrec_llm.recipe_data import TEXT_FIELDS
+from sasrec_llm.recipe.data import TEXT_FIELDS
 
 GUESSES = {
     "user": ("user", "user_id", "userid", "uid", "customer_id", "reviewerid", "username", "session", "sessionid"),

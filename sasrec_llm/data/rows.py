@@ -13,7 +13,7 @@ from sasrec_llm.data.database import number, script
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.readers import keep_rejects
 from sasrec_llm.errors import DataError
-from sasrec_llm.recipe_data import TEXT_FIELDS
+from sasrec_llm.recipe.data import TEXT_FIELDS
 
 LOOKED_AT = 10_000  # rows, to guess what kind of keys a file has
 WHOLE = "CASE WHEN try_cast(x AS {kind})::VARCHAR = x THEN try_cast(x AS {kind}) END"  # 7, but neither 07 nor 7.0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sasrec_llm.recipe_data import TEXT_FIELD, TEXT_FIELDS
+from sasrec_llm.recipe.data import TEXT_FIELD, TEXT_FIELDS
 
 ENTITY = re.compile(r"&#?\w{1,32};")  # with its semicolon: "R&D" and "Q&A" are no entities
 OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)

@@ -11,7 +11,7 @@ from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.durable import read_json, write_text
 from sasrec_llm.errors import SrlError
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_data import Data
+from sasrec_llm.recipe.data import Data
 from sasrec_llm.report.contents import Prepared, contents_of_comparison, contents_of_run
 from sasrec_llm.report.page import page
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sasrec_llm.durable import write_text
-from sasrec_llm.recipe_file import apply
-from sasrec_llm.recipe_merge import put
+from sasrec_llm.recipe.file import apply
+from sasrec_llm.recipe.merge import put
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -10,9 +10,9 @@ from typing import Any
 from sasrec_llm.errors import UsageError
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_file import apply, read_toml
-from sasrec_llm.recipe_search import check_all
-from sasrec_llm.recipe_space import Search
+from sasrec_llm.recipe.file import apply, read_toml
+from sasrec_llm.recipe.search import check_all
+from sasrec_llm.recipe.space import Search
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any
 from sasrec_llm.durable import digest, remove_folder
 from sasrec_llm.errors import DataError, ModelError, NonFiniteError, RecipeError, RunError, StoppedError, UsageError
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_space import Range, Search
+from sasrec_llm.recipe.space import Range, Search
 from sasrec_llm.runs import Run, Workspace
 from sasrec_llm.systems import open_data
 from sasrec_llm.tune.best import write_best

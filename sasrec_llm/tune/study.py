@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sasrec_llm.durable import digest, write_bytes
 from sasrec_llm.errors import UsageError
-from sasrec_llm.recipe_space import Range, Search
+from sasrec_llm.recipe.space import Range, Search
 
 BEGINS = b'{"op_code"'  # every line of optuna's journal
 Ended = Literal["finished", "pruned", "unfit"]  # to its end; cut short; could not be run

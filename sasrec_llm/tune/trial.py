@@ -12,8 +12,8 @@ from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.protocols import METRIC
-from sasrec_llm.recipe_check import check_recipe
-from sasrec_llm.recipe_merge import put
+from sasrec_llm.recipe.check import check_recipe
+from sasrec_llm.recipe.merge import put
 from sasrec_llm.runs import LogWriter, Run, Workspace
 from sasrec_llm.systems import build, final_objective, make_chain, open_data
 from sasrec_llm.tune.question import Question

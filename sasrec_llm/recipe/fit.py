@@ -9,8 +9,8 @@ from typing import Any
 from sasrec_llm.components import Component, StrategyComponent, Task
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.protocols import DEFAULTS, FOLDS, TASKS
-from sasrec_llm.recipe import SECTIONS, Choice, Evaluate, Stage, task_of
-from sasrec_llm.recipe_data import Data
+from sasrec_llm.recipe.data import Data
+from sasrec_llm.recipe.models import SECTIONS, Choice, Evaluate, Stage, task_of
 
 Problems = list[tuple[str, str]]
 

@@ -12,12 +12,12 @@ from pydantic import Field, model_validator
 from sasrec_llm.components import Settings
 from sasrec_llm.errors import RecipeError
 from sasrec_llm.plugins import Plugins, suggestion
-from sasrec_llm.recipe import Recipe, task_of
-from sasrec_llm.recipe_check import check_recipe, checked
-from sasrec_llm.recipe_data import Data
-from sasrec_llm.recipe_fit import Problems, unfit_metric
-from sasrec_llm.recipe_merge import put
-from sasrec_llm.recipe_space import Range, Search
+from sasrec_llm.recipe.check import check_recipe, checked
+from sasrec_llm.recipe.data import Data
+from sasrec_llm.recipe.fit import Problems, unfit_metric
+from sasrec_llm.recipe.merge import put
+from sasrec_llm.recipe.models import Recipe, task_of
+from sasrec_llm.recipe.space import Range, Search
 
 UNLIKE = "would make trials that are not judged alike"
 FIXED = {

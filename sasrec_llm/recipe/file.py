@@ -9,9 +9,9 @@ from typing import Any
 
 from sasrec_llm.errors import RecipeError, UsageError
 from sasrec_llm.plugins import Plugins, suggestion
-from sasrec_llm.recipe import Recipe
-from sasrec_llm.recipe_merge import merge, put
-from sasrec_llm.recipe_search import check_all
+from sasrec_llm.recipe.merge import merge, put
+from sasrec_llm.recipe.models import Recipe
+from sasrec_llm.recipe.search import check_all
 
 
 def load_recipe(path: Path, overrides: Sequence[str], plugins: Plugins) -> Recipe:

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 from sasrec_llm.components import Settings
 from sasrec_llm.errors import RecipeError
 from sasrec_llm.plugins import Plugins, suggestion
-from sasrec_llm.recipe import SECTIONS, TABLES, Choice, Evaluate, Head, Recipe, Stage
-from sasrec_llm.recipe_data import Data
-from sasrec_llm.recipe_fit import Fit, Problems
+from sasrec_llm.recipe.data import Data
+from sasrec_llm.recipe.fit import Fit, Problems
+from sasrec_llm.recipe.models import SECTIONS, TABLES, Choice, Evaluate, Head, Recipe, Stage
 
 M = TypeVar("M", bound=BaseModel)
 PHRASES = {

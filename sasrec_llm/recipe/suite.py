@@ -14,11 +14,11 @@ from sasrec_llm.components import Settings
 from sasrec_llm.errors import RecipeError
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.protocols import FOLDS, Subset
-from sasrec_llm.recipe import SECTIONS, Recipe, Seed
-from sasrec_llm.recipe_check import check_recipe, checked
-from sasrec_llm.recipe_file import apply, read_toml
-from sasrec_llm.recipe_fit import Problems
-from sasrec_llm.recipe_merge import merge
+from sasrec_llm.recipe.check import check_recipe, checked
+from sasrec_llm.recipe.file import apply, read_toml
+from sasrec_llm.recipe.fit import Problems
+from sasrec_llm.recipe.merge import merge
+from sasrec_llm.recipe.models import SECTIONS, Recipe, Seed
 
 
 class SuiteSettings(Settings):

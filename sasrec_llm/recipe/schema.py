@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe import SECTIONS, Evaluate, Head, Stage
-from sasrec_llm.recipe_data import Data
-from sasrec_llm.recipe_search import Keys
-from sasrec_llm.recipe_space import Range
+from sasrec_llm.recipe.data import Data
+from sasrec_llm.recipe.models import SECTIONS, Evaluate, Head, Stage
+from sasrec_llm.recipe.search import Keys
+from sasrec_llm.recipe.space import Range
 
 
 def schema(plugins: Plugins) -> dict[str, Any]:

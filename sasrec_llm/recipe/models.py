@@ -1,4 +1,4 @@
-"""The recipe: what is run, as typed and frozen records. Reading one from TOML is `recipe_file`'s work."""
+"""The recipe: what is run, as typed and frozen records. Reading one from TOML is `file`'s work."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import Field
 
 from sasrec_llm.components import Settings, Task
 from sasrec_llm.protocols import DEFAULTS, METRIC, SUBSETS, TASKS, Subset
-from sasrec_llm.recipe_data import Data
-from sasrec_llm.recipe_space import Search
+from sasrec_llm.recipe.data import Data
+from sasrec_llm.recipe.space import Search
 
 Calibration = Literal["platt", "temperature"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
