@@ -13,6 +13,7 @@ from torch import Tensor
 from sasrec_llm.backbones.vector_cache import VectorCache
 from sasrec_llm.errors import NonFiniteError
 
+CPU_TOKENS, TOKENS = 1024, 8192  # read at once
 Pooling = Literal["mean", "last", "cls"]
 
 
@@ -26,7 +27,7 @@ class TextReader:
     device: str
     pooling: Pooling
     normalise: bool
-    batch_tokens: int
+    batch_tokens: int | None
     opening: int = 0  # tokens before every text that are read and not averaged
 
 
@@ -55,7 +56,8 @@ def read(tokens: Sequence[Sequence[int]], reader: TextReader) -> Tensor:
     lengths = torch.tensor([len(found) for found in tokens], dtype=torch.int64)
     # Not inference mode: what is made there cannot start a table that is trained later.
     with torch.no_grad(), torch.autocast(torch.device(reader.device).type, enabled=False):
-        for rows in batches(lengths, reader.batch_tokens):
+        size = reader.batch_tokens or (CPU_TOKENS if reader.device == "cpu" else TOKENS)
+        for rows in batches(lengths, size):
             padded = torch.zeros(len(rows), int(lengths[rows].max()), dtype=torch.int64)
             padded[torch.arange(padded.shape[1]) < lengths[rows, None]] = torch.tensor(
                 [token for row in rows.tolist() for token in tokens[row]]
