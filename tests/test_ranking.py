@@ -20,8 +20,9 @@ from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
-from sasrec_llm.evaluate import ranking_metrics
-from sasrec_llm.evaluate.ranking import NextItemTask, rank_list, rank_scores
+from sasrec_llm.evaluate import ranking, ranking_metrics, ranks
+from sasrec_llm.evaluate.ranking import NextItemTask
+from sasrec_llm.evaluate.ranks import rank_list, rank_products, rank_scores
 from sasrec_llm.evaluate.statistics import value
 from sasrec_llm.interfaces import Histories, Ranked
 from sasrec_llm.plugins import Plugins
@@ -135,9 +136,55 @@ def test_the_first_are_those_of_a_whole_sort(width: int, k: int, levels: int, se
     assert all(len(set(row[row != 0].tolist())) == int((row != 0).sum()) for row in found), "no item twice"
 
 
+@given(
+    n=st.integers(1, 900), users=st.integers(1, 40), k=st.integers(1, 25), whole=st.booleans(), seed=st.integers(0, 99)
+)
+def test_products_rank_as_their_scores_do(n: int, users: int, k: int, whole: bool, seed: int) -> None:
+    chance = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(users + n + 1, 4, generator=chance)
+    if whole:
+        vectors = vectors.round()  # exact scores, and many ties
+    u, items = vectors[:users], vectors[users:]
+    items[n // 2 + 1 :] = items[1 : n - n // 2 + 1].clone()  # twins, which tie whatever the rounding
+    seen = torch.randint(n + 1, (users, 7), generator=chance)
+    targets = torch.randint(1, n + 1, (users,), generator=chance)
+    scores = u @ items.T
+    wanted, best = rank_scores(scores, seen, targets, k)
+    for cached in (2**18, 64 * users):
+        ranks.CACHED = cached
+        found, top = rank_products(u, items, seen, targets, k)
+        assert found.equal(wanted)
+        assert ((top == 0) == (best == 0)).all()
+        assert torch.allclose(scores.gather(1, top), scores.gather(1, best), atol=1e-5)
+        assert not (seen[:, :, None] == torch.where(top == 0, -1, top)[:, None]).any()
+
+
 class Constant:
     def score(self, given: Histories, candidates: torch.Tensor) -> torch.Tensor:
         return torch.zeros(candidates.shape)
+
+
+def test_a_catalogue_whose_scores_are_too_many_is_ranked_alike(demo_folder: Path, monkeypatch: Any) -> None:
+    class Vectors(Constant):
+        def factors(self, given: Histories) -> tuple[torch.Tensor, torch.Tensor]:
+            return table[given.users], table[: data.n_items + 1]
+
+        def score_all(self, given: Histories) -> torch.Tensor:
+            users, items = self.factors(given)
+            return users @ items.T
+
+    data = load_interactions(demo_folder, "leave-one-out")
+    table = torch.randn(1 + max(data.n_items, data.n_users), 8, generator=torch.Generator().manual_seed(0))
+
+    def answer() -> Any:
+        rows = data.of("test")
+        return NextItemTask(data, {}).answer(Vectors(), rows, history_length=5, device=CPU, batch_size=64, who="it")
+
+    at_once = answer()
+    monkeypatch.setattr(ranking, "SCORED", 1)
+    by_tiles = answer()
+    assert (at_once.ranks == by_tiles.ranks).all()
+    assert (at_once.top == by_tiles.top).all()
 
 
 def test_a_constant_score_finds_nothing(demo_folder: Path) -> None:

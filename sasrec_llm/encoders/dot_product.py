@@ -50,7 +50,11 @@ class DotProduct(nn.Module, ABC):
         return torch.einsum("bh,bch->bc", self.user_vectors(histories), self.item_vectors(candidates))
 
     def score_all(self, histories: Histories) -> Tensor:
-        return self.user_vectors(histories) @ self.items.weight.T
+        users, items = self.factors(histories)
+        return users @ items.T
+
+    def factors(self, histories: Histories) -> tuple[Tensor, Tensor]:
+        return self.user_vectors(histories), self.items.weight
 
     def learn_only(self, items: Tensor) -> None:
         self.next_item.learn_only(items)

@@ -18,12 +18,13 @@ from torch import Tensor
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
+from sasrec_llm.evaluate.ranks import rank_list, rank_products, rank_scores
 from sasrec_llm.evaluate.statistics import statistic, value
-from sasrec_llm.interfaces import Histories, Lister, Metric, Ranked, Ranker, Recommender, Statistic
-from sasrec_llm.strategies.ranking import every_score, first, unseen
+from sasrec_llm.interfaces import Factored, Lister, Metric, Ranked, Ranker, Recommender, Statistic
+from sasrec_llm.strategies.ranking import every_score
 
 KEPT = 20  # items of a recommendation that are kept, at least
-SCORED, CACHED = 2**22, 2**18  # scores that are made and that are ranked at a time: 16 and 1 megabytes
+SCORED = 2**22  # scores that are held at a time, 16 megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ class NextItemTask:
     ) -> Ranking:
         data = self.data
         ranks, top = np.empty(len(rows)), np.zeros((len(rows), self.kept), np.int64)
-        batch_size = min(batch_size, max(SCORED // data.n_items, 1))
+        fits = batch_size * data.n_items <= SCORED
+        if not fits and not isinstance(recommender, Factored):
+            batch_size = max(SCORED // data.n_items, 1)
         for start in range(0, len(rows), batch_size):
             part = slice(start, start + batch_size)
             now = rows[part]
@@ -60,10 +63,13 @@ class NextItemTask:
             seen = data.histories(now, int((data.end[now] - data.start[now]).max())).items.to(device.name)
             targets = torch.from_numpy(data.rows.items[now]).to(device.name)
             with device.precision():
-                if isinstance(recommender, Ranker) or not isinstance(recommender, Lister):
-                    found = rank_scores(
-                        finite_scores(recommender, histories, data.n_items, who), seen, targets, self.kept
-                    )
+                if isinstance(recommender, Factored) and not fits:
+                    users, items = (finite(side.float(), who) for side in recommender.factors(histories))
+                    found = rank_products(users, items, seen, targets, self.kept)
+                elif isinstance(recommender, Ranker) or not isinstance(recommender, Lister):
+                    scores = every_score(recommender, histories, data.n_items).float()
+                    finite(scores[:, 1:], who)
+                    found = rank_scores(scores, seen, targets, self.kept)
                 else:
                     found = rank_list(recommender.rank(histories, self.kept, seen), targets)
             ranks[part], top[part] = found[0].cpu().numpy(), found[1].cpu().numpy()
@@ -105,41 +111,8 @@ class NextItemTask:
         return Ranking(columns["rank"], np.searchsorted(self.data.item_ids, top))
 
 
-def finite_scores(recommender: Recommender, histories: Histories, n_items: int, who: str) -> Tensor:
-    scores = every_score(recommender, histories, n_items).float()
-    if not torch.isfinite(scores[:, 1:].sum()):  # the sum of what is finite is, too
-        bad = ~torch.isfinite(scores[:, 1:])
-        raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {bad.numel():,} items a score that is not finite")
-    return scores
-
-
-def rank_scores(scores: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """scores [B, N + 1], seen [B, S] padded with 0, targets [B] -> ranks [B], top [B, k].
-
-    A few rows at a time, so that their scores stay in the cache from one pass to the next.
-    """
-    step = max(CACHED // scores.shape[1], 1)
-    parts = [slice(at, at + step) for at in range(0, len(scores), step)]
-    ranks, top = zip(*(_rank_rows(scores[rows], seen[rows], targets[rows], k) for rows in parts), strict=True)
-    return torch.cat(ranks), torch.cat(top)
-
-
-def _rank_rows(scores: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """C columns, of which those that are no candidates count as worse: the mid-rank is
-
-        1 + above + (level - 1) / 2 = (C + 1 + sum_j sign(s_j - s_target)) / 2, since above + level + below = C
-
-    Small integers add up in float32 without a loss.
-    """
-    open_ = unseen(scores, seen)
-    wanted, top = open_.gather(1, targets[:, None]), first(open_, k)
-    signs = open_.sub_(wanted).sign_().sum(1).double()
-    ranks = (open_.shape[1] + 1 + signs) / 2
-    return torch.where(torch.isfinite(wanted[:, 0]), ranks, torch.inf), top
-
-
-def rank_list(top: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """top [B, k] items, targets [B] -> ranks [B], infinite where the target is not in the list; top."""
-    hit = top == targets[:, None]
-    places = hit.int().argmax(1).double() + 1
-    return torch.where(hit.any(1), places, torch.inf), top
+def finite(numbers: Tensor, who: str) -> Tensor:
+    if not torch.isfinite(numbers.sum()):  # the sum of what is finite is, too
+        bad = ~torch.isfinite(numbers)
+        raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {bad.numel():,} numbers that are not finite")
+    return numbers

@@ -23,7 +23,7 @@ from sasrec_llm.interfaces.encoders import (
     TableEncoder,
 )
 from sasrec_llm.interfaces.metrics import Metric, Ranked, Scored, Statistic
-from sasrec_llm.interfaces.recommenders import Lister, Member, Part, Ranker, Rater, Recommender
+from sasrec_llm.interfaces.recommenders import Factored, Lister, Member, Part, Ranker, Rater, Recommender
 from sasrec_llm.interfaces.strategies import Dependent, StageInfo, Strategy
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Dependent",
     "Encoder",
     "Examples",
+    "Factored",
     "Fittable",
     "Histories",
     "Lister",

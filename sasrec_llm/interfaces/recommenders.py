@@ -40,6 +40,15 @@ class Ranker(Protocol):
 
 
 @runtime_checkable
+class Factored(Protocol):
+    """A score is the product of a user's and an item's vector: ranking needs no table of scores."""
+
+    def factors(self, histories: Histories) -> tuple[Tensor, Tensor]:
+        """-> [B, H], [N + 1, H]; row i is item i, row 0 means nothing."""
+        ...
+
+
+@runtime_checkable
 class Lister(Protocol):
     """Names the best items without scoring all of them."""
 

@@ -20,21 +20,26 @@ def rank(recommender: Recommender, histories: Histories, k: int, seen: Tensor, n
 
 
 def first(open_: Tensor, k: int) -> Tensor:
-    """[B, N + 1] -> the best [B, k], 0 where fewer are finite.
+    """[B, N + 1] -> the best [B, k], 0 where fewer are finite."""
+    values, places = largest(open_, min(k, open_.shape[1] - 1))
+    return torch.where(torch.isfinite(values), places, 0)
 
-    The best k are in the k groups that have the highest maxima, so only those are sorted. A group is a column of
-    [G, M], and G = sqrt(N / k) makes the M maxima and the k G members that are left about as many.
+
+def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """[B, N] -> the k largest of each row, largest first, and their places.
+
+    They are in the k groups that have the highest maxima, so only those are sorted. A group is a column of [G, M];
+    G = sqrt(N / k) makes the M maxima and the k G members of the chosen groups about as many.
     """
-    batch, width = open_.shape
-    k = min(k, width - 1)
-    size = math.isqrt(width // k)
+    batch, width = values.shape
+    size = max(math.isqrt(width // k), 1)
     groups = width // size
-    maxima = open_[:, : size * groups].view(batch, size, groups).amax(1)  # [B, M]
-    members = maxima.topk(k, dim=1).indices[:, None] + groups * torch.arange(size, device=open_.device)[:, None]
-    rest = torch.arange(size * groups, width, device=open_.device).expand(batch, -1)
+    maxima = values[:, : size * groups].view(batch, size, groups).amax(1)  # [B, M]
+    members = maxima.topk(k, dim=1).indices[:, None] + groups * torch.arange(size, device=values.device)[:, None]
+    rest = torch.arange(size * groups, width, device=values.device).expand(batch, -1)
     candidates = torch.cat([members.flatten(1), rest], dim=1)
-    found = open_.gather(1, candidates).topk(k, dim=1)
-    return torch.where(torch.isfinite(found.values), candidates.gather(1, found.indices), 0)
+    found = values.gather(1, candidates).topk(k, dim=1)
+    return found.values, candidates.gather(1, found.indices)
 
 
 def unseen(scores: Tensor, seen: Tensor) -> Tensor:
