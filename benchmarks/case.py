@@ -26,3 +26,4 @@ class Case:
     targets: Mapping[str, float]  # peer -> the ratio we want, at least
     more_is_better: bool = True
     tolerance: Mapping[str, float] = field(default_factory=dict)  # check -> the largest difference between the two
+    rounds: int = 5  # pairs of runs, at most

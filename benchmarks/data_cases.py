@@ -57,6 +57,21 @@ DATA: dict[str, Case] = {
     ),
     "metrics-rectools": metrics("RecTools", "rectools", 1e-9, 3),
     "metrics-torchmetrics": metrics("torchmetrics", "metrics", 1e-7, 50),  # computes in float32
+    "embedding": Case(
+        "12,101 titles to vectors with all-MiniLM-L6-v2",
+        "texts/s",
+        Command("ours/embedding.py"),
+        {"sentence-transformers": Command("peers/embedding_sentence_transformers.py", environment="texts")},
+        {"sentence-transformers": 2},
+        tolerance={"first": 1e-5, "mean": 1e-6},
+    ),
+    "embedding-again": Case(
+        "the same titles a second time",
+        "texts/s",
+        Command("ours/embedding.py", ("--again",)),
+        {"sentence-transformers": Command("peers/embedding_sentence_transformers.py", environment="texts")},
+        {"sentence-transformers": 100},
+    ),
     "start-help": starting("srl --help", "--help"),
     "start-validate": starting("srl recipes validate", "recipes", "validate", str(ROOT / "recipes" / "sasrec.toml")),
 }

@@ -23,7 +23,7 @@ RESULTS = HERE / "results.json"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of runs")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of runs, at most")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of either")
     parser.add_argument("--table", action="store_true", help="print what was measured, as Markdown")
     asked = parser.parse_args()
@@ -35,7 +35,7 @@ def main() -> None:
         parser.error(f"no case {unknown[0]!r}; there are {', '.join(CASES)}")
     for name in asked.cases or CASES:
         for peer in CASES[name].peers:
-            found = compare(name, CASES[name], peer, asked.rounds, asked.threads)
+            found = compare(name, CASES[name], peer, min(asked.rounds, CASES[name].rounds), asked.threads)
             results = read()
             results[f"{name} / {peer}"] = found
             RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")

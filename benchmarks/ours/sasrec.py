@@ -29,7 +29,7 @@ from sasrec_llm.experiment import run
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe_check import check_recipe
+from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Workspace
 from sasrec_llm.systems import metric
 
