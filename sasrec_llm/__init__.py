@@ -3,6 +3,11 @@
 What is named here is public; a plugin needs nothing else.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from sasrec_llm.components import (
     Across,
     BuildContext,
@@ -15,7 +20,9 @@ from sasrec_llm.components import (
 )
 from sasrec_llm.errors import SrlError
 from sasrec_llm.hookspecs import hookimpl
-from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences
+
+if TYPE_CHECKING:
+    from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences
 
 __all__ = [
     "Across",
@@ -35,3 +42,10 @@ __all__ = [
     "StrategyComponent",
     "hookimpl",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What batches are is loaded when somebody asks: most commands do not."""
+    if name in __all__:
+        return getattr(import_module("sasrec_llm.interfaces"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

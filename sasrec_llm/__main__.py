@@ -1,5 +1,17 @@
-"""`python -m sasrec_llm` is `srl`."""
+"""`srl`, which is also `python -m sasrec_llm`."""
 
-from sasrec_llm.cli.app import main
+import gc
+import os
 
-main()
+
+def main() -> None:
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it asks every installed package for one
+    gc.disable()  # what an import makes stays; looking through it again and again is a tenth of the start
+    from sasrec_llm.cli import app
+
+    gc.enable()
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from sasrec_llm.cli.output import prose, say
 from sasrec_llm.hookspecs import hookimpl
-from sasrec_llm.interfaces import StageInfo
+
+if TYPE_CHECKING:
+    from sasrec_llm.interfaces import StageInfo
 
 SHOWN = ("auc", "uauc", "logloss", "hr@10", "ndcg@10", "ndcg@20")
 
