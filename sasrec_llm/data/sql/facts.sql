@@ -1,4 +1,12 @@
--- What the card says of the prepared rows.
+-- What the card says of the prepared rows. In their order, rows of one user and moment follow each other; a tie is any of
+-- two or more.
+WITH neighbours AS (
+    SELECT "user", lag("user") OVER () AS user_before, seconds, lag(seconds) OVER () AS seconds_before FROM ordered
+),
+same AS (
+    SELECT coalesce("user" = user_before AND seconds IS NOT DISTINCT FROM seconds_before, false) AS again FROM neighbours
+),
+repeats AS (SELECT again, coalesce(lag(again) OVER (), false) AS before FROM same)
 SELECT
     count(*) AS kept,
     (SELECT count(*) FROM users) AS users,
@@ -6,10 +14,7 @@ SELECT
     avg(label) AS liked_share,
     min("timestamp") AS first_time,
     max("timestamp") AS last_time,
-    (
-        SELECT coalesce(sum(n), 0)
-        FROM (SELECT count(*) AS n FROM interactions SEMI JOIN ties USING (line) GROUP BY "user", "timestamp" HAVING n > 1)
-    ) AS ties,
+    (SELECT count_if(again) + count_if(again AND NOT before) FROM repeats) AS ties,
     (SELECT count(*) FROM items WHERE title IS NULL) AS untitled,
     (SELECT count(*) FROM rejected WHERE file = 'items') AS lost_items,
     (SELECT count(title) FROM items) AS title,
