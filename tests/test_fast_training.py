@@ -76,8 +76,8 @@ def test_a_user_vector_is_the_last_state(
     items[torch.arange(8) < torch.tensor([0, 8, 1, 2, 3, 4, 7, 6, 3])[:, None]] = 0
     given = Histories(items, (items != 0).sum(1), torch.arange(9), torch.arange(9))
     plain = encoder.newest(given) if name == "bert4rec" else encoder.states(given)[:, -1]
-    for positions in (1, 12, 10**9):
-        monkeypatch.setattr(dot_product, "POSITIONS", positions)
+    for work in (1, 1000, 10**9):
+        monkeypatch.setattr(dot_product, "WORK", work)
         assert torch.allclose(encoder.user_vectors(given), plain, atol=1e-5)
     assert encoder.user_vectors(given.pick(slice(0, 0))).shape == (0, 8)
 
@@ -92,8 +92,8 @@ def test_parts_of_a_batch_are_the_batch(name: str, builtins: Plugins, monkeypatc
     items[torch.arange(8) < torch.tensor([0, 0, 1, 2, 3, 4, 5, 6, 3])[:, None]] = 0
     sequences = Sequences(items, torch.arange(9), torch.arange(9))
     results = []
-    for positions in (10**9, 12, 1):
-        monkeypatch.setattr(dot_product, "POSITIONS", positions)
+    for work in (10**9, 1000, 1):
+        monkeypatch.setattr(dot_product, "WORK", work)
         parts = list(dot_product.in_parts(sequences))
         assert sum(len(part.items) for part in parts) == 9
         assert all((part.items[:, 0] != 0).any() for part in parts), "no column of padding alone"

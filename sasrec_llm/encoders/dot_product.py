@@ -12,7 +12,7 @@ from sasrec_llm.encoders.next_item import NextItemLoss
 from sasrec_llm.interfaces import Histories, Sequences
 from sasrec_llm.interfaces.batches import by_length
 
-POSITIONS = 4096  # that a CPU keeps in cache with all that is made of them
+WORK = 2**20  # 8,000 positions of short sequences, half as many of long ones: what a CPU keeps in cache
 
 
 class DotProduct(nn.Module, ABC):
@@ -37,7 +37,7 @@ class DotProduct(nn.Module, ABC):
             return self.newest(histories)
         histories = histories.cut(self.history_length)
         order, found = [], []
-        for rows, length in by_length(histories.items, POSITIONS):
+        for rows, length in by_length(histories.items, WORK):
             order.append(rows)
             found.append(self.newest(histories.pick(rows).cut(length)))
         return torch.cat(found)[torch.cat(order).argsort()] if found else self.newest(histories)
@@ -72,7 +72,7 @@ class DotProduct(nn.Module, ABC):
 
 def in_parts(sequences: Sequences) -> Iterable[Sequences]:
     """On a CPU a few sequences of like length at a time: less padding, and no tensor that leaves the cache."""
-    return sequences.by_length(POSITIONS) if sequences.items.device.type == "cpu" else [sequences]
+    return sequences.by_length(WORK) if sequences.items.device.type == "cpu" else [sequences]
 
 
 def start_small(module: nn.Module) -> None:

@@ -43,15 +43,19 @@ class Histories:
         return Histories(*(None if column is None else change(column) for column in columns))  # type: ignore[arg-type]
 
 
-def by_length(items: Tensor, positions: int) -> Iterator[tuple[Tensor, int]]:
-    """The rows of items [B, T], left-padded with 0, from short to long: a few at a time, which have at most so many
-    positions together, and the length of their longest, which is 1 at least."""
+BESIDE = 80  # positions looked at that cost as much as all else of a position; measured with a width of 64
+
+
+def by_length(items: Tensor, work: int) -> Iterator[tuple[Tensor, int]]:
+    """The rows of items [B, T], left-padded with 0, from short to long: a few at a time, which are at most so much work
+    together, and the length of their longest, which is 1 at least. A position is as much work as it looks at
+    positions, and as BESIDE more."""
     lengths = (items != 0).sum(1)
     order = lengths.argsort(stable=True)
     sizes = lengths[order].clamp_(min=1).tolist()
     start = 0
     for end in range(1, len(sizes) + 1):
-        if end == len(sizes) or (end + 1 - start) * sizes[end] > positions:
+        if end == len(sizes) or (end + 1 - start) * sizes[end] * (sizes[end] + BESIDE) > work:
             yield order[start:end], sizes[end - 1]
             start = end
 
@@ -89,10 +93,9 @@ class Sequences:
         """[B, T]: what followed each input; 0 where there was no input to follow."""
         return self.items[:, 1:] * (self.items[:, :-1] != 0)
 
-    def by_length(self, positions: int) -> Iterator[Sequences]:
-        """The sequences from short to long, a few at a time without the padding that all of them share, so that each
-        part has at most so many positions."""
-        for rows, length in by_length(self.items, positions):
+    def by_length(self, work: int) -> Iterator[Sequences]:
+        """The sequences from short to long, a few at a time without the padding that all of them share."""
+        for rows, length in by_length(self.items, work):
             yield Sequences(self.items[rows, -length:], self.users[rows], self.times[rows])
 
     def to(self, device: str) -> Sequences:
