@@ -9,6 +9,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ def main() -> None:
     if asked.table:
         print("\n".join(table(read())))
         return
+    if "SRL_TEST_DATA" not in os.environ:
+        parser.error("SRL_TEST_DATA must name the folder of the datasets")
     unknown = [name for name in asked.cases if name not in CASES]
     if unknown:
         parser.error(f"no case {unknown[0]!r}; there are {', '.join(CASES)}")
@@ -63,10 +66,11 @@ def compare(name: str, case: Case, peer: str, rounds: int, threads: int) -> dict
 def measured(command: Command, threads: int) -> dict[str, Any]:
     python = HERE.parent / ".peers" / command.environment / "bin" / "python" if command.environment else sys.executable
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads), **command.settings}
-    done = subprocess.run(
-        [str(python), str(HERE / command.script), *command.args],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as elsewhere:  # some peers leave logs where they stand
+        done = subprocess.run(
+            [str(python), str(HERE / command.script), *command.args],
+            env=environment, cwd=elsewhere, capture_output=True, text=True, check=False,
+        )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{command.script} failed:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
