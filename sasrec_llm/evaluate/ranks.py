@@ -14,6 +14,7 @@ from sasrec_llm.strategies.ranking import first, largest, unseen
 
 CACHED = 2**18  # scores, one megabyte
 GROUP = 8  # items of a tile of which only the best is kept
+LEAST = 16  # users of a product: fewer are multiplied by other code, which rounds by where an item stands
 GATHERED = 16  # users whose members' vectors are gathered at a time
 
 
@@ -48,6 +49,15 @@ def rank_products(users: Tensor, items: Tensor, seen: Tensor, targets: Tensor, k
     Of each tile we keep the signs added up, and the best of each group of items; when all tiles are done, the members
     of the best groups are scored once more.
     """
+    if (missing := LEAST - len(users)) > 0:
+        filled = (
+            F.pad(users, (0, 0, 0, missing)),
+            items,
+            F.pad(seen, (0, 0, 0, missing)),
+            F.pad(targets, (0, missing)),
+        )
+        ranks, top = rank_products(*filled, k)
+        return ranks[:-missing], top[:-missing]
     batch, n = len(users), len(items)
     group = GROUP if n >= 2 * k * GROUP else 1
     width = -(-min(max(CACHED // batch, 1), n) // group) * group  # of a tile, in items
