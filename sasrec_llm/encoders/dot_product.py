@@ -64,9 +64,9 @@ class DotProduct(nn.Module, ABC):
         states, targets = [], []
         for part in in_parts(sequences):
             wanted = part.targets[:, -self.history_length :]
-            asked = wanted != 0
-            states.append(self.states(part.inputs)[asked])
-            targets.append(wanted[asked])
+            asked = wanted.flatten().nonzero()[:, 0]
+            states.append(self.states(part.inputs).flatten(0, 1).index_select(0, asked))
+            targets.append(wanted.flatten()[asked])
         return self.next_item(torch.cat(states), self.items.weight, torch.cat(targets))
 
 

@@ -20,33 +20,39 @@ WITH typed AS (
 )
 SELECT
     *,
+    NOT coalesce(
+        user_key IS NOT NULL
+        AND item_key IS NOT NULL
+        AND number >= 0
+        AND number < CASE WHEN getvariable('clock') = 'position' THEN 1e15 ELSE 1e20 END
+        AND (isfinite(rating) OR NOT getvariable('has_rating')),
+        false
+    ) AS bad,
     CASE
-        WHEN user_key IS NOT NULL AND item_key IS NOT NULL AND number BETWEEN 0 AND 1e15
-            AND (isfinite(rating) OR NOT getvariable('has_rating')) THEN NULL  -- nearly all rows
         WHEN user_key IS NULL THEN CASE WHEN trim("user") <> '' THEN 'misfit user' ELSE 'no user' END
         WHEN item_key IS NULL THEN CASE WHEN trim(item) <> '' THEN 'misfit item' ELSE 'no item' END
         WHEN getvariable('has_rating') AND rating_text IS NULL THEN 'no rating'
         WHEN getvariable('has_rating') AND rating IS NULL THEN 'rating is not a number'
         WHEN NOT isfinite(coalesce(rating, 0)) THEN 'rating is not finite'
         WHEN "timestamp" IS NULL THEN 'no ' || getvariable('clock')
-        WHEN getvariable('clock') = 'position' AND coalesce(NOT (isfinite(number) AND number BETWEEN 0 AND 1e15), true)
+        WHEN getvariable('clock') = 'position' AND NOT coalesce(number >= 0 AND number < 1e15, false)
             THEN 'position is not a number from 0 on'
         WHEN number IS NULL OR NOT isfinite(number) THEN 'time is neither a number nor a date'
         WHEN number < 0 THEN 'time before 1970'
         WHEN number >= 1e20 THEN 'time out of range'
-    END AS reason,
+    END AS reason,  -- of bad rows
     concat_ws(' | ', user_key, item_key, rating_text, "timestamp") AS text
 FROM typed;
 
 CREATE OR REPLACE TABLE checked AS
 SELECT
-    * EXCLUDE ("user", item, "timestamp", rating_text, number, label, reason, text),
+    * EXCLUDE ("user", item, "timestamp", rating, rating_text, number, label, reason, text),
+    rating::FLOAT AS rating,
     kept_time(CASE
         WHEN number <= 1e11 OR getvariable('clock') = 'position' THEN floor(number)
         WHEN number > 1e17 THEN floor(number / 1e9)
         WHEN number > 1e14 THEN floor(number / 1e6)
         ELSE floor(number / 1e3)
     END) AS seconds,
-    coalesce(label, CASE WHEN getvariable('has_rating') THEN (rating >= getvariable('like_at'))::TINYINT ELSE 1 END) AS label,
-    reason IS NOT NULL AS bad
+    coalesce(label, CASE WHEN getvariable('has_rating') THEN (rating >= getvariable('like_at'))::TINYINT ELSE 1 END) AS label
 FROM judged;
