@@ -28,6 +28,17 @@ def training(loss: str, said: str, length: int, theirs: str, targets: dict[str, 
     return Case(f"SASRec training, {said}, length {length}", "targets/s", sasrec(*args, loss), peers, targets)
 
 
+def ranking(width: str) -> Case:
+    args = ("--width", width)
+    return Case(
+        f"20,000 users ranked among 100,000 items, vectors of width {width} at hand",
+        "users/s",
+        Command("ours/ranking.py", args),
+        {"product alone": Command("ours/ranking.py", (*args, "--bare"))},
+        {"product alone": 0.8},
+    )
+
+
 ENCODERS: dict[str, Case] = {
     "sasrec-softmax-50": training("softmax", "full softmax", 50, "softmax", {"RecTools": 5, "RecTools tuned": 3}),
     "sasrec-softmax-200": training("softmax", "full softmax", 200, "softmax", {"RecTools": 5, "RecTools tuned": 3}),
@@ -58,13 +69,8 @@ ENCODERS: dict[str, Case] = {
         more_is_better=False,
         rounds=1,
     ),
-    "ranking": Case(
-        "20,000 users ranked among 100,000 items, vectors at hand",
-        "users/s",
-        Command("ours/ranking.py"),
-        {"product alone": Command("ours/ranking.py", ("--bare",))},
-        {"product alone": 0.8},
-    ),
+    "ranking-64": ranking("64"),
+    "ranking-384": ranking("384"),
     "sasrec-evaluate": Case(
         "6,040 users ranked in the whole catalogue, seen items masked, encoding included",
         "users/s",

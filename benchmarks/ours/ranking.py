@@ -1,20 +1,25 @@
-"""20,000 users ranked among 100,000 items, vectors of width 64 at hand: users a second. `--bare`: the product alone,
-in tiles that stay in cache, which is the least that any ranking must do."""
+"""20,000 users ranked among 100,000 items, vectors at hand: users a second. `--bare`: the product alone, in tiles that
+stay in cache, which is the least that any ranking must do."""
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 
 import torch
 
 from sasrec_llm.evaluate.ranks import rank_products
 
-USERS, ITEMS, WIDTH, SEEN, K = 20_000, 100_000, 64, 100, 20
-TILE = 256, 2_000  # users, items
+USERS, ITEMS, SEEN, K = 20_000, 100_000, 100, 20
+TILE = 256, 2_000  # users, items: as fast as the product gets
+BATCH = 512  # as recipes have it
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--width", type=int, default=64)
+parser.add_argument("--bare", action="store_true")
+asked = parser.parse_args()
 torch.manual_seed(0)
-users, items = torch.randn(USERS, WIDTH), torch.randn(ITEMS + 1, WIDTH)
+users, items = torch.randn(USERS, asked.width), torch.randn(ITEMS + 1, asked.width)
 seen, targets = torch.randint(0, ITEMS + 1, (USERS, SEEN)), torch.randint(1, ITEMS + 1, (USERS,))
 
 
@@ -27,11 +32,11 @@ def bare() -> None:
 
 
 def ranked() -> None:
-    for rows in torch.arange(USERS).split(TILE[0]):
+    for rows in torch.arange(USERS).split(BATCH):
         rank_products(users[rows], items, seen[rows], targets[rows], K)
 
 
 with torch.inference_mode():
     began = time.perf_counter()
-    bare() if "--bare" in sys.argv else ranked()
+    bare() if asked.bare else ranked()
     print(json.dumps({"value": USERS / (time.perf_counter() - began)}))

@@ -108,7 +108,7 @@ def evaluate(asked: argparse.Namespace, data: Interactions, cache: Path) -> dict
     for _ in range(6):
         began = time.monotonic()
         found = task.answer(
-            encoder, rows, history_length=asked.length, device=Device("cpu", False), batch_size=256, who="sasrec"
+            encoder, rows, history_length=asked.length, device=Device("cpu", False), batch_size=512, who="sasrec"
         )
         task.figures(found, rows)
         seconds.append(time.monotonic() - began)

@@ -74,7 +74,7 @@ def column(name: str) -> str:
 
 
 def write_parquet(connection: Any, query: str, path: Path) -> None:
-    """Large dictionaries are not worth their time: sorted columns are delta-encoded, the others compress as they are."""
+    """Large dictionaries are not worth their time: sorted columns are delta-encoded, others compress as they are."""
     connection.execute(
         f"COPY ({query}) TO '{quoted(str(path))}' "
         "(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 1000)"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sasrec_llm.components import Task
 from sasrec_llm.data.card import Card, read_card, refuse_untimed
@@ -68,19 +69,22 @@ class Interactions:
 
     def histories(self, rows: Ints, length: int) -> Histories:
         """What was known before each row, its last `length` likes: [B, T]."""
-        at = self.end[rows][:, None] + np.arange(-length, 0)  # [B, T]
-        known = at >= self.start[rows][:, None]
-        items, liked_at = (
-            np.where(known, column[np.maximum(at, 0)] if len(column) else 0, 0)
-            for column in (self.liked, self.liked_at)
-        )
         return Histories(
-            torch.from_numpy(items),
+            self._before(rows, length, self.liked),
             torch.from_numpy(self.end[rows] - self.start[rows]),
             torch.from_numpy(self.rows.users[rows]),
             torch.from_numpy(self.rows.times[rows]),
-            torch.from_numpy(liked_at),
+            self._before(rows, length, self.liked_at),
         )
+
+    def seen(self, rows: Ints) -> Tensor:
+        """All that was liked before each row: [B, S], padded with 0."""
+        return self._before(rows, int((self.end[rows] - self.start[rows]).max(initial=0)), self.liked)
+
+    def _before(self, rows: Ints, length: int, column: Ints) -> Tensor:
+        at = self.end[rows][:, None] + np.arange(-length, 0)  # [B, T]
+        known = at >= self.start[rows][:, None]
+        return torch.from_numpy(np.where(known, column[np.maximum(at, 0)] if len(column) else 0, 0))
 
     def examples(self, rows: Ints, length: int) -> Examples:
         """The rows as questions with one candidate each: C = 1."""

@@ -52,9 +52,7 @@ def _misfits(connection: Any) -> set[str]:
     connection.execute("CREATE OR REPLACE TABLE reasons (line BIGINT, reason VARCHAR, text VARCHAR)")
     if number(connection, "SELECT count(*) FROM checked WHERE bad"):
         line = "" if _has_line(connection) else ", row_number() OVER () AS line"
-        connection.execute(
-            f"INSERT INTO reasons SELECT line, reason, text FROM (SELECT *{line} FROM judged) WHERE bad"
-        )
+        connection.execute(f"INSERT INTO reasons SELECT line, reason, text FROM (SELECT *{line} FROM judged) WHERE bad")
     found = connection.execute("SELECT DISTINCT reason FROM reasons WHERE reason LIKE 'misfit %'").fetchall()
     late = number(connection, "SELECT count(*) FROM checked WHERE seconds IS NULL AND NOT bad")
     return {reason.split()[1] for (reason,) in found} | ({"time"} if late else set())

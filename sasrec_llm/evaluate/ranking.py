@@ -56,11 +56,12 @@ class NextItemTask:
         fits = batch_size * data.n_items <= SCORED
         if not fits and not isinstance(recommender, Factored):
             batch_size = max(SCORED // data.n_items, 1)
+        by_length = np.argsort(data.end[rows] - data.start[rows], kind="stable")  # little padding
         for start in range(0, len(rows), batch_size):
-            part = slice(start, start + batch_size)
+            part = by_length[start : start + batch_size]
             now = rows[part]
             histories = data.histories(now, history_length).to(device.name)
-            seen = data.histories(now, int((data.end[now] - data.start[now]).max())).items.to(device.name)
+            seen = data.seen(now).to(device.name)
             targets = torch.from_numpy(data.rows.items[now]).to(device.name)
             with device.precision():
                 if isinstance(recommender, Factored) and not fits:
@@ -91,10 +92,7 @@ class NextItemTask:
     def counts(self, rows: Ints) -> dict[str, int]:
         """Rows whose target the user had had before: it is no candidate, so they are misses for every system."""
         data = self.data
-        if not len(rows):
-            return {"repeats": 0}
-        history = data.histories(rows, int((data.end[rows] - data.start[rows]).max())).items.numpy()
-        return {"repeats": int((history == data.rows.items[rows][:, None]).any(axis=1).sum())}
+        return {"repeats": int((data.seen(rows).numpy() == data.rows.items[rows][:, None]).any(axis=1).sum())}
 
     def distribution(self, answers: Ranking, rows: Ints) -> dict[str, list[int]]:
         """How many rows have their target in which place, up to the last that is kept."""
