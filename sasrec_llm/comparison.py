@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from sasrec_llm.durable import read_json
 from sasrec_llm.errors import DamagedError, RunError, UsageError
 from sasrec_llm.evaluate.examiner import Cost
 from sasrec_llm.evaluate.predictions import load_predictions
@@ -93,7 +92,7 @@ def compare(
 
 def answers_of(run: Run, recipe: Recipe, label: str, task: Task, stages: bool) -> list[tuple[str, Answers, Cost]]:
     """What a run's systems answered to test, calibrated on validation: its own, crippled, its floors."""
-    costs = read_json(run.folder / "metrics.json")["cost"]
+    costs = run.costs()["systems"]
     try:
         every = load_predictions(run.folder / "predictions.parquet", task)
     except DamagedError as error:
@@ -115,7 +114,7 @@ def answers_of(run: Run, recipe: Recipe, label: str, task: Task, stages: bool) -
 def refuse_other_rows(members: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
     """What the runs were asked about, if all were asked the same; where users are in folds, the same folds."""
     runs = [run for found in members.values() for run in found]
-    every = [read_json(run.folder / "metrics.json") for run in runs]
+    every = [run.metrics() for run in runs]
     folds = {label: sorted({str(fold_of(run)) for run in found}) for label, found in members.items()}
     first, *others = folds
     for label in others:
@@ -125,7 +124,7 @@ def refuse_other_rows(members: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
                 f"{', '.join(folds[first])}, {label} has {', '.join(folds[label])}"
             )
     for run, metrics in zip(runs, every, strict=True):
-        if metrics.get("version") != 2:
+        if metrics.get("version", 1) < 2:
             raise RunError(
                 f"{run.name} was made by an older srl, without what a comparison needs",
                 hint="Run its recipe again: what is trained is kept",

@@ -7,6 +7,7 @@ safetensors has no checksum of its own, so the manifest is what tells a flipped 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from typing import Any
 from sasrec_llm.errors import DamagedError
 
 MANIFEST = "MANIFEST.json"
+DRAFT = ".tmp-"
 
 
 def sha256(path: Path) -> str:
@@ -46,13 +48,25 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".tmp-", delete=False) as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.chmod(stream.name, 0o644)
-    os.replace(stream.name, path)
-    sync(path.parent)
+    with new_file(path) as draft:
+        draft.write_bytes(content)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Write the yielded file; on success it takes the place of `path`, on failure nothing has changed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{DRAFT}{path.name}~")
+    os.close(handle)
+    draft = Path(name)
+    try:
+        yield draft
+        sync(draft)
+        draft.chmod(0o644)
+        os.replace(draft, path)
+        sync(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -70,30 +84,44 @@ def read_json(path: Path) -> Any:
 def new_folder(path: Path) -> Iterator[Path]:
     """Write into the yielded folder; on success it takes the place of `path`, on failure nothing has changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".tmp-{path.name}-"))
-    old: Path | None = None
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{DRAFT}{path.name}~"))
     try:
         yield draft
         write_manifest(draft)
         draft.chmod(0o755)
         if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".old-{path.name}-"))
-            os.rename(path, old / path.name)
-        os.rename(draft, path)
+            exchange(draft, path)
+        else:
+            os.rename(draft, path)
         sync(path.parent)
-    except BaseException:  # also when interrupted: clean up, put back, and let it go on
+    finally:  # what is left of a failure, or of what was there before
         shutil.rmtree(draft, ignore_errors=True)
-        if old and not path.exists():
-            os.rename(old / path.name, path)
-        raise
-    finally:
-        if old:
-            shutil.rmtree(old, ignore_errors=True)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Swap two folders in one step where the system can (Linux), else in two."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    if rename and rename(here, os.fsencode(one), here, os.fsencode(other), swap) == 0:
+        return
+    away = other.with_name(f"{DRAFT}{other.name}~{os.getpid()}")
+    os.rename(other, away)
+    os.rename(one, other)
+    os.rename(away, one)
+
+
+def sweep(folder: Path, drafts: str) -> None:
+    """Remove what a process that died left half-written. The caller holds the lock of all that the pattern finds."""
+    for left in list(folder.glob(drafts)):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def remove_folder(path: Path) -> None:
     """Take a folder away by rename first, so that no half-deleted one is ever found under its name."""
-    gone = path.with_name(f".old-{path.name}-{os.getpid()}")
+    gone = path.with_name(f"{DRAFT}{path.name}~{os.getpid()}")
     os.rename(path, gone)
     shutil.rmtree(gone)
 

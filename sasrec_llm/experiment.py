@@ -9,7 +9,7 @@ from typing import Any
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.data.interactions import Interactions
-from sasrec_llm.durable import read_json, write_json, write_text
+from sasrec_llm.durable import new_file, read_json, write_json, write_text
 from sasrec_llm.evaluate.examiner import EVALUATED, Cost
 from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
 from sasrec_llm.evaluate.results import Asked, Table, measure
@@ -19,11 +19,12 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.report.tables import plain
-from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, open_run, write_manifest
+from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, find_place, write_manifest, write_recipe
 from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, restore
 from sasrec_llm.train.stages import Chain
 
 log = logging.getLogger(__name__)
+TOOK = ("seconds", "total_seconds", "pairs_per_second", "peak_memory_mb")  # facts of a stage that no run repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
     """Train what is not trained yet, score the test rows once, and leave everything in the run's folder."""
     data = open_data(recipe, workspace, plugins)
     system = build(recipe, data, workspace, plugins)  # before the folder: what cannot be built leaves no trace
-    found = open_run(workspace.runs, recipe, data.sha256, given)
+    found = find_place(workspace.runs, recipe, data.sha256)
     with found.lock():
+        write_recipe(found, recipe, given)
         write_manifest(found, about(data), str(system.device), plugins)
         chain = make_chain(recipe, data, system, found, workspace, plugins)
         plugins.add(LogWriter(found), "log")
@@ -48,8 +50,11 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
             answers = name_systems(recipe, chain, plugins)
         finally:
             plugins.remove("log")
-        answers |= floors(recipe, system.context, chain, plugins)
         task = chain.examiner.task
+        for name, by_split in answers.items():
+            if task.constant(by_split["test"], data.of("test")):
+                log.warning("%s answers every question alike: nothing that it was given reaches its scores", name)
+        answers |= floors(recipe, system.context, chain, plugins)
         answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
         outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
         keep(outcome, recipe, chain, answers)
@@ -145,21 +150,25 @@ def tables(recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answer
 
 
 def keep(outcome: Outcome, recipe: Recipe, chain: Chain, answers: Mapping[str, Mapping[str, Answers]]) -> None:
-    """predictions.parquet, report.txt, and metrics.json last: with it the run counts as finished."""
+    """predictions.parquet, report.txt, what it cost, and metrics.json last: with it the run counts as finished.
+
+    The first and the last have the same bytes however often the run was interrupted.
+    """
     folder, task, data = outcome.run.folder, chain.examiner.task, chain.data
-    draft = folder / ".tmp-predictions.parquet"
-    save_predictions(draft, task, answers)
-    draft.replace(folder / "predictions.parquet")
+    with new_file(folder / "predictions.parquet") as draft:
+        save_predictions(draft, task, answers)
     write_text(
         folder / "report.txt",
         "\n\n".join(plain(table, split) for split, found in outcome.tables.items() for table in found) + "\n",
     )
     stages = {path.parent.parent.name: read_json(path) for path in outcome.run.stage_files(recipe)}
+    cost = {name: cost.dump() for name, cost in costs(recipe, stages, chain.examiner.costs).items()}
+    took = {name: {key: facts.pop(key, None) for key in TOOK} for name, facts in stages.items()}
+    write_json(folder / "costs.json", {"systems": cost, "stages": took})
     write_json(
         folder / "metrics.json",
         {
-            "version": 2,
-            "run": outcome.run.name,
+            "version": 3,
             "system": outcome.system,
             "data": about(data),
             "seed": recipe.head.seed,
@@ -170,6 +179,5 @@ def keep(outcome: Outcome, recipe: Recipe, chain: Chain, answers: Mapping[str, M
             },
             **{split: [table.dump() for table in found] for split, found in outcome.tables.items()},
             "stages": stages,
-            "cost": {name: cost.dump() for name, cost in costs(recipe, stages, chain.examiner.costs).items()},
         },
     )

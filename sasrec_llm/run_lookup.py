@@ -39,7 +39,7 @@ def find_all(runs: Path, names: Sequence[str]) -> list[Run]:
 
 
 def question(run: Run) -> tuple[Any, ...]:
-    return tuple(read_json(run.folder / "metrics.json")["data"].get(key) for key in ("name", "protocol", "task"))
+    return tuple(run.metrics()["data"].get(key) for key in ("name", "protocol", "task"))
 
 
 def find_runs(runs: Path, name: str, asked: tuple[Any, ...] | None = None) -> list[Run]:

@@ -3,7 +3,7 @@
 recipe.toml        as given                       resolved.json   with every default
 manifest.json      versions, data hash, device    log.jsonl       what happened, step by step
 stages/<name>/     checkpoints while training; `result/` when done
-metrics.json  predictions.parquet  report.txt  report.html
+metrics.json  predictions.parquet  costs.json      report.txt  report.html
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from sasrec_llm.durable import digest, read_json, write_json, write_text
-from sasrec_llm.errors import LockedError
+from sasrec_llm.durable import DRAFT, digest, read_json, sweep, write_json, write_text
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo
+from sasrec_llm.locks import locked
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 
@@ -68,37 +66,51 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         return read_json(self.folder / "manifest.json")  # type: ignore[no-any-return]
 
+    def metrics(self) -> dict[str, Any]:
+        return read_json(self.folder / "metrics.json")  # type: ignore[no-any-return]
+
+    def costs(self) -> dict[str, Any]:
+        """Of `systems` and of `stages`."""
+        path = self.folder / "costs.json"
+        if path.is_file():
+            return read_json(path)  # type: ignore[no-any-return]
+        metrics = self.metrics()  # until version 2 they stood among the figures
+        return {"systems": metrics.get("cost", {}), "stages": metrics.get("stages", {})}
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        lock = FileLock(self.folder / ".lock", timeout=0)
-        try:
-            with lock:
-                yield
-        except Timeout:
-            raise LockedError(f"another process is working on {self.folder}") from None
+        with locked(self.folder):
+            sweep(self.folder, f"**/{DRAFT}*")
+            yield
 
-    def truncate_log(self, stage: str, step: int) -> None:
-        """Forget what was logged of a stage after `step`: it is done again."""
+    def truncate_log(self, stage: str, step: int, epoch: int) -> None:
+        """Forget what was logged of a stage after so many steps and epochs: it is done again."""
         path = self.folder / "log.jsonl"
         if path.is_file():
             entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-            kept = [entry for entry in entries if entry["stage"] != stage or entry["step"] <= step]
+            kept = [
+                entry
+                for entry in entries
+                if entry["stage"] != stage
+                or (entry["step"] <= step and (entry["event"] == "step" or entry["epoch"] <= epoch))
+            ]
             write_text(path, "".join(json.dumps(entry) + "\n" for entry in kept))
 
 
-def open_run(runs: Path, recipe: Recipe, data_sha: str, given: str) -> Run:
-    """The folder of this recipe on this data: the one there is, or a new one."""
-    run = Run(dated(runs, recipe.head.name, _key(recipe, data_sha)))
-    if run.folder.is_dir():
-        return run
-    run.folder.mkdir(parents=True)
-    write_text(run.folder / "recipe.toml", given)
-    write_json(run.folder / "resolved.json", recipe.dump())
-    return run
+def find_place(runs: Path, recipe: Recipe, data_sha: str) -> Run:
+    """The run of this recipe on this data: the one there is, or a new one."""
+    return Run(dated(runs, recipe.head.name, _key(recipe, data_sha)))
+
+
+def write_recipe(run: Run, recipe: Recipe, given: str) -> None:
+    """As it was first given, and with every default."""
+    if not (run.folder / "resolved.json").is_file():
+        write_text(run.folder / "recipe.toml", given)
+        write_json(run.folder / "resolved.json", recipe.dump())
 
 
 def finished_run(runs: Path, recipe: Recipe, data_sha: str) -> Run | None:
-    run = Run(dated(runs, recipe.head.name, _key(recipe, data_sha)))
+    run = find_place(runs, recipe, data_sha)
     return run if (run.folder / "metrics.json").is_file() else None
 
 

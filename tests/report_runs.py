@@ -91,6 +91,7 @@ def without_intervals(folder: Path) -> None:
         }
     for table in [*metrics["test"], *metrics["valid"]]:
         table.pop("differences", None)
-    for key in ("version", "cost", "reference"):
+    for key in ("version", "reference"):
         del metrics[key]
+    (folder / "costs.json").unlink()
     (folder / "metrics.json").write_text(json.dumps(metrics))

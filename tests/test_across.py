@@ -22,7 +22,7 @@ from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.run_lookup import find_run
-from sasrec_llm.runs import Run, Workspace, open_run
+from sasrec_llm.runs import Run, Workspace, find_place, write_recipe
 from sasrec_llm.systems import build
 from tests.tiny_models import gpt, save_model
 
@@ -121,7 +121,8 @@ def place(few_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspa
     for name, recipe in ABLE.items():
         run(checked(name, recipe), "# test", found, KNOWN)
     for name, (recipe, _) in UNABLE.items():  # refused before anything of them is looked at
-        refused = open_run(found.runs, checked(name, recipe), "", "# test")
+        refused = find_place(found.runs, checked(name, recipe), "")
+        write_recipe(refused, checked(name, recipe), "# test")
         (refused.folder / "metrics.json").write_text("{}")
     return found
 

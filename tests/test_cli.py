@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -163,14 +165,27 @@ def test_a_mistake_is_one_clear_message(
     assert not list(prepared.glob("data/.tmp*"))
 
 
-def test_ctrl_c_says_how_to_go_on(srl: Any, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(
+    srl: Any, prepared: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    from sasrec_llm.train import loop
 
-    monkeypatch.setattr("sasrec_llm.train.loop._step", interrupted)
+    real, seen = loop._step, []
+
+    def signalled(*arguments: Any) -> Any:
+        seen.append(1)
+        if len(seen) == 2:
+            os.kill(os.getpid(), number)
+        return real(*arguments)
+
+    monkeypatch.setattr(loop, "_step", signalled)
     done = srl("run", prepared / "small.toml")
-    assert done.code == 130
-    assert "run the same command to go on" in done.err
+    assert done.code == 128 + number
+    assert f"{number.name}: what is done is kept. To go on: srl" in done.err
+    (kept,) = prepared.glob("runs/*/stages/*/checkpoints/*")
+    assert kept.name == "000000-000000002", "the step that ran is done to its end"
+    assert srl("run", prepared / "small.toml").code == 0
 
 
 def test_debug_shows_the_traceback() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,7 @@ def test_a_damaged_checkpoint_is_passed_over(place: Workspace, monkeypatch: pyte
         crash_after(10, patch)
         with pytest.raises(Crash):
             do(ENCODER_ONLY, place)
-    newest = sorted(place.runs.glob("*/stages/encoder/checkpoints/epoch-*"))[-1] / "encoder.safetensors"
+    newest = sorted(place.runs.glob("*/stages/encoder/checkpoints/0*"))[-1] / "encoder.safetensors"
     content = bytearray(newest.read_bytes())
     content[-3] ^= 4
     newest.write_bytes(content)
@@ -249,17 +250,54 @@ def test_a_part_with_other_keys_is_not_loaded(place: Workspace) -> None:
 def test_a_loss_that_is_not_a_number_stops_with_its_place(place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from sasrec_llm.encoders.sasrec import SASRec
 
-    real = SASRec.score
-    monkeypatch.setattr(SASRec, "score", lambda self, h, c: real(self, h, c) * float("nan"))
-    with pytest.raises(NonFiniteError, match="stage encoder, step 0: the loss is nan") as caught:
+    real, calls = SASRec.score, []
+
+    def broken(self: SASRec, histories: Any, candidates: Any) -> Any:
+        calls.append(1)
+        return real(self, histories, candidates) * (1 if len(calls) < 8 else float("nan"))
+
+    monkeypatch.setattr(SASRec, "score", broken)
+    with pytest.raises(NonFiniteError, match=r"stage encoder, step \d+, learning rate .*: the loss is nan") as caught:
         do(ENCODER_ONLY, place)
     assert caught.value.exit_code == 3
+    (failed,) = place.runs.glob("*/stages/encoder/failed.json")
+    about = read_json(failed)
+    assert f"step {about['step']}" in str(caught.value)
+    assert len(about["rows"]) > 0
+    (named,) = place.runs.glob("*/stages/encoder/checkpoints/*")
+    assert str(named) in str(caught.value), "the last good checkpoint"
+
+
+def test_a_gradient_that_explodes_changes_nothing_and_long_ones_are_counted(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = {**ENCODER_ONLY, "stages": {"encoder": stage("like", ["encoder"], epochs=2, clip=1e-6)}}
+    outcome = do(recipe, place)
+    assert read_json(outcome.run.folder / "metrics.json")["stages"]["encoder"]["clipped_steps"] == 6
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(float("inf")))
+    with pytest.raises(NonFiniteError, match=r"the gradient of the loss 0\.\d+ is inf"):
+        do({**recipe, "seed": 3}, place)
+
+
+def test_scores_that_are_all_alike_are_warned_of(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from sasrec_llm.encoders.sasrec import SASRec
+
+    do(ENCODER_ONLY, place)
+    assert "answers every question alike" not in caplog.text
+    real = SASRec.score
+    monkeypatch.setattr(SASRec, "score", lambda self, h, c: real(self, h, c) * 0)
+    do({**ENCODER_ONLY, "seed": 3}, place)
+    assert "alone answers every question alike" in caplog.text
 
 
 def test_two_processes_do_not_work_on_one_run(place: Workspace) -> None:
     outcome = do(ENCODER_ONLY, place)
-    with outcome.run.lock(), pytest.raises(LockedError, match="another process"):
+    with outcome.run.lock(), pytest.raises(LockedError, match=rf"process {os.getpid()} on .* is working on") as caught:
         do(ENCODER_ONLY, place)
+    assert caught.value.exit_code == 75
+    do(ENCODER_ONLY, place)
 
 
 @given(st.integers(1, 50), st.integers(1, 20), st.integers(0, 5))

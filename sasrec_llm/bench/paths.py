@@ -22,7 +22,7 @@ from sasrec_llm.evaluate.examiner import Examiner
 from sasrec_llm.interfaces import Recommender, TextEmbedder
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage
-from sasrec_llm.runs import Workspace, open_run
+from sasrec_llm.runs import Workspace, find_place
 from sasrec_llm.strategies.assemble import make
 from sasrec_llm.systems import System, build, final_objective, make_chain, open_data
 
@@ -81,7 +81,7 @@ def trained(
     """Rows a second of one stage, whatever its parts know; None for a closed form."""
     alone = stage.model_copy(update={"epoch_steps": ENDLESS, "epochs": 1, "guard": False, "load": {}})
     only = replace(recipe, stages={name: alone})
-    chain = make_chain(only, data, system, open_run(place.runs, only, data.sha256, ""), place, plugins)
+    chain = make_chain(only, data, system, find_place(place.runs, only, data.sha256), place, plugins)
     if chain.objective(alone).learns == "all":
         return None
     pace = Pace(seconds)
@@ -99,7 +99,7 @@ def answered(
     recipe: Recipe, data: Interactions, system: System, place: Workspace, plugins: Plugins, seconds: float
 ) -> Iterator[Figure]:
     """Validation rows a second, and the intervals of their figures."""
-    chain = make_chain(recipe, data, system, open_run(place.runs, recipe, data.sha256, ""), place, plugins)
+    chain = make_chain(recipe, data, system, find_place(place.runs, recipe, data.sha256), place, plugins)
     recommender = system.strategy.recommender(final_objective(recipe, plugins))
     unit = "rows/s" if recipe.task == "like" else "users/s, each over the whole catalogue"
     rows, rate = asked(chain.examiner, recommender, system.strategy.history_length, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -14,8 +15,8 @@ from sasrec_llm.cli import bench, compare, components, data, evaluate, recipes, 
 from sasrec_llm.cli.output import prose, say
 from sasrec_llm.errors import SrlError, UsageError
 from sasrec_llm.plugins import Plugins, plugins
+from sasrec_llm.signals import Interrupted, listening
 
-INTERRUPTED = 130
 app = typer.Typer(
     name="srl",
     help="Sequential recommenders joined with large language models.",
@@ -82,18 +83,17 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the hub has to say is in our own message
     debug = "--debug" in sys.argv
     try:
-        add_plugin_commands(app, plugins())
-        app()
+        with listening():
+            add_plugin_commands(app, plugins())
+            app()
     except SrlError as error:
         sys.exit(_report(error, str(error), error.hint, error.exit_code, debug))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_report(error, f"{where}{error.strerror or error}", "", 4, debug))
-    except (KeyboardInterrupt, SystemExit) as left:
-        if isinstance(left, SystemExit) and left.code != INTERRUPTED:  # typer makes an exit of Ctrl-C
-            raise
-        say("Interrupted. What is finished is kept; run the same command to go on.")
-        sys.exit(INTERRUPTED)
+    except Interrupted as signal:
+        say(f"{signal}: what is done is kept. To go on: {shlex.join(['srl', *sys.argv[1:]])}")
+        sys.exit(signal.exit_code)
 
 
 def _report(error: BaseException, message: str, hint: str, code: int, debug: bool) -> int:

@@ -45,7 +45,7 @@ def report(
         if suite and not reference:
             comparison, to = read_json(suite / "comparison.json"), out or suite / PAGE
         else:
-            subsets = [table["subset"] for table in read_json(found[0].folder / "metrics.json")["test"]]
+            subsets = [table["subset"] for table in found[0].metrics()["test"]]
             comparison = compare(grouped(found), subsets, workspace, known, reference=reference, stages=True).dump()
             name = digest([*sorted(run.name for run in found), reference])[:6]
             to = out or workspace.runs / f"comparison-{name}.html"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.parts import protocol_rows
 from sasrec_llm.data.rows import merge, narrow, read_rows
 from sasrec_llm.data.texts import clean_items
-from sasrec_llm.durable import digest, new_folder, sha256
+from sasrec_llm.durable import DRAFT, digest, new_folder, sha256, sweep
 from sasrec_llm.errors import DataError
+from sasrec_llm.locks import locked
 from sasrec_llm.recipe.data import TEXT_FIELDS
 
 TABLES = {
@@ -40,9 +43,8 @@ def prepare(
 ) -> Card:
     """Read `source` (from `given`, or downloaded) and publish it as `folder`."""
     own = own or OwnData()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-prepare-") as scratch:
-        spill, unpacked = Path(scratch, "spill"), Path(scratch, "unpacked")
+    with locked(folder), room(folder) as scratch:
+        spill, unpacked = scratch / "spill", scratch / "unpacked"
         unpacked.mkdir()
         found = locate(source, given, cache, unpacked, own)
         with connect(spill) as connection, new_folder(folder) as draft:
@@ -56,6 +58,14 @@ def prepare(
             card = card.model_copy(update={"downloads": found.downloads})
             write_card(draft, card)
     return card
+
+
+@contextlib.contextmanager
+def room(folder: Path) -> Iterator[Path]:
+    """A folder beside it that is gone afterwards; what a process that died left there goes first."""
+    sweep(folder.parent, f"{DRAFT}{folder.name}~*")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{DRAFT}{folder.name}~") as scratch:
+        yield Path(scratch)
 
 
 def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:

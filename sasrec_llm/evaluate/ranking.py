@@ -76,6 +76,14 @@ class NextItemTask:
             ranks[part], top[part] = found[0].cpu().numpy(), found[1].cpu().numpy()
         return Ranking(ranks, top)
 
+    def constant(self, answers: Ranking, rows: Ints) -> bool:
+        """Every target in the middle of its candidates."""
+        seen = np.sort(self.data.seen(rows).numpy(), axis=1)
+        n_seen = ((seen > 0) & (np.diff(seen, axis=1, prepend=0) > 0)).sum(axis=1)
+        known = np.isfinite(answers.ranks)
+        middle = (self.data.n_items - n_seen + 1) / 2
+        return int(known.sum()) > 1 and bool((answers.ranks == middle)[known].all())
+
     def calibrated(self, answers: Ranking, on: Ranking, rows: Ints) -> Ranking:
         """A rank has no probability to be honest about."""
         return answers

@@ -69,6 +69,9 @@ class LikeTask:
             raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {len(rows):,} rows a score that is not finite")
         return Answers(logits, expected, said)
 
+    def constant(self, answers: Answers, rows: Ints) -> bool:
+        return len(rows) > 1 and np.ptp(answers.logits) == 0.0
+
     def calibrated(self, answers: Answers, on: Answers, rows: Ints) -> Answers:
         """The answers with logits fitted to the labels of other rows and the answers to those."""
         fitted = calibrate(self.calibration, answers.logits, on=on.logits, labels=self.data.rows.labels[rows])

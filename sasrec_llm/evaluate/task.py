@@ -33,6 +33,10 @@ class Task(Protocol):
         """The statistics as they are, each user once."""
         ...
 
+    def constant(self, answers: Answers, rows: Ints) -> bool:
+        """Whether all questions were answered alike."""
+        ...
+
     def calibrated(self, answers: Answers, on: Answers, rows: Ints) -> Answers:
         """The answers with probabilities made honest on other rows and the answers to those."""
         ...

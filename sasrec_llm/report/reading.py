@@ -18,6 +18,7 @@ from sasrec_llm.evaluate.examiner import Cost
 from sasrec_llm.evaluate.results import Table
 from sasrec_llm.protocols import METRIC
 from sasrec_llm.report.records import Kind, Source, Stage, Training
+from sasrec_llm.runs import Run
 
 COUNTS = ("uauc_users", "repeats")  # of a table, beside rows and users
 PIECES = 60  # points of a stage's curve of losses
@@ -44,7 +45,8 @@ class Reading:
 
 def read_run(folder: Path, label: str = "") -> Reading:
     """`label`: what its own system is called beside other runs; its stages then carry that name too."""
-    metrics, resolved = read_json(folder / "metrics.json"), read_json(folder / "resolved.json")
+    run = Run(folder)
+    metrics, resolved, costs = run.metrics(), run.resolved(), run.costs()
     own = metrics["system"]
     names: dict[str, str] = {}
     systems: dict[str, Kind] = {}
@@ -62,8 +64,8 @@ def read_run(folder: Path, label: str = "") -> Reading:
         test=[read_table(table, names) for table in metrics["test"]],
         valid=[read_table(table, names) for table in metrics["valid"]],
         answers={names[name]: counts for name, counts in metrics.get("answers", {}).get("test", {}).items()},
-        costs={names[name]: Cost(**cost) for name, cost in metrics.get("cost", {}).items() if name in names},
-        training=Training(label or own, metrics["seed"], list(read_stages(folder, metrics, resolved))),
+        costs={names[name]: Cost(**cost) for name, cost in costs["systems"].items() if name in names},
+        training=Training(label or own, metrics["seed"], list(read_stages(folder, metrics, resolved, costs))),
         reference=metrics.get("reference", ""),
         untuned=resolved["strategy"]["use"] == "text-prompt" and not resolved["stages"],
         source=read_source(folder, resolved),
@@ -101,7 +103,9 @@ def _figure(value: float | Mapping[str, float | None] | None) -> Figure:
     return Figure(**value) if isinstance(value, Mapping) else Figure(value)
 
 
-def read_stages(folder: Path, metrics: Mapping[str, Any], resolved: Mapping[str, Any]) -> Iterable[Stage]:
+def read_stages(
+    folder: Path, metrics: Mapping[str, Any], resolved: Mapping[str, Any], costs: Mapping[str, Any]
+) -> Iterable[Stage]:
     logged = read_log(folder / "log.jsonl")
     for name, about in metrics.get("stages", {}).items():
         validated, losses = logged.get(name, ([], []))
@@ -113,7 +117,7 @@ def read_stages(folder: Path, metrics: Mapping[str, Any], resolved: Mapping[str,
             best_epoch=about.get("best_epoch"),
             epochs=about.get("epochs"),
             stopped_early=about.get("stopped_early", False),
-            seconds=about.get("total_seconds"),
+            seconds=costs["stages"].get(name, {}).get("total_seconds"),
             validated=validated,
             losses=smooth(losses),
         )

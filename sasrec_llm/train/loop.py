@@ -7,22 +7,27 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 
+from sasrec_llm.data.interactions import Ints
 from sasrec_llm.data.training import Batches
 from sasrec_llm.devices import Device
-from sasrec_llm.durable import new_folder
+from sasrec_llm.durable import new_folder, write_json
 from sasrec_llm.errors import NonFiniteError
 from sasrec_llm.interfaces import Examples, Part, Sequences, StageInfo
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Stage
+from sasrec_llm.signals import Interrupted, held
 from sasrec_llm.train import checkpoints
 from sasrec_llm.train.checkpoints import Progress
 from sasrec_llm.train.freezing import only, set_mode
 from sasrec_llm.train.order import Order
 from sasrec_llm.train.schedule import scale
+
+SAVED = 300  # seconds from one checkpoint to the next, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Job:
     larger_is_better: bool
     save_best: Callable[[Path], None]
     plugins: Plugins
-    truncate_log: Callable[[int], None]
+    truncate_log: Callable[[int, int], None]  # what was logged after so many steps and epochs is forgotten
 
 
 def order_of(batches: Batches, stage: Stage, seed: int, name: str) -> Order:
@@ -50,66 +55,100 @@ def order_of(batches: Batches, stage: Stage, seed: int, name: str) -> Order:
 
 
 def fit(job: Job) -> Progress:
-    """Train, or go on training, to the end of the stage. The best parts are in `folder/best`."""
+    """Train, or go on training, to the end of the stage. The best parts are in `folder/best/<epoch>`."""
     stage, plugins = job.stage, job.plugins
     order = order_of(job.batches, stage, job.seed, job.info.name)
-    total = job.info.steps * stage.epochs
     with only(job.parts, stage.train) as trained:
         groups = [
             {"params": weights, "peak": stage.lrs.get(name, stage.lr), "lr": 0.0} for name, weights in trained.items()
         ]
         optimiser = torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
         trained_parts = {name: job.parts[name] for name in stage.train}
-        progress = checkpoints.resume(job.folder / "checkpoints", trained_parts, optimiser, job.identity)
+        kept = checkpoints.Checkpoints(job.folder, trained_parts, optimiser)
+        progress = kept.resume(job.identity)
         if progress is None:
             progress = Progress(job.identity)
             if stage.guard:
                 _keep_if_best(job, progress, job.validate()[job.info.metric])
-        job.truncate_log(progress.epoch * job.info.steps)
+        job.truncate_log(progress.step, progress.epoch)
         plugins.event("srl_stage_started", stage=job.info)
-        while progress.epoch < stage.epochs and not progress.stopped:
-            began = time.monotonic()
-            set_mode(job.parts, stage.train)
-            for step in range(progress.epoch * job.info.steps, (progress.epoch + 1) * job.info.steps):
-                for group in optimiser.param_groups:
-                    group["lr"] = scale(stage, group["peak"], step, total)
-                loss = _step(job, optimiser, job.batches.take(order.rows(step), order.seed_step(step)))
-                if not math.isfinite(loss):
-                    raise NonFiniteError(
-                        f"stage {job.info.name}, step {step}: the loss is {loss}",
-                        hint=f"Try a smaller learning rate: --set stages.{job.info.name}.lr={stage.lr / 10:g}",
-                    )
-                done = step + 1 - progress.epoch * job.info.steps
-                values = {
-                    "loss": loss,
-                    "lr": float(optimiser.param_groups[0]["lr"]),
-                    "epoch": progress.epoch + done / job.info.steps,
-                    "rows_per_second": done * stage.batch_size / max(time.monotonic() - began, 1e-9),
-                }
-                plugins.event("srl_logged", stage=job.info, step=step + 1, values=values)
-            set_mode(job.parts, ())
-            metrics = job.validate()
-            _judge(job, progress, metrics[job.info.metric])
-            progress.seconds += time.monotonic() - began
-            plugins.event(
-                "srl_evaluated", stage=job.info, split="valid", metrics={"epoch": float(progress.epoch), **metrics}
-            )
-            last = progress.epoch == stage.epochs or progress.stopped
-            if last or progress.epoch % stage.checkpoint_every == 0:
-                checkpoints.save(job.folder / "checkpoints", trained_parts, optimiser, progress)
+        try:
+            while progress.epoch < stage.epochs and not progress.stopped:
+                began = time.monotonic()
+                _epoch(job, optimiser, order, progress, kept)
+                set_mode(job.parts, ())
+                metrics = job.validate()
+                with held():
+                    _judge(job, progress, metrics[job.info.metric])
+                    progress.seconds += time.monotonic() - began
+                    told = {"epoch": float(progress.epoch), **metrics}
+                    plugins.event("srl_evaluated", stage=job.info, split="valid", metrics=told)
+                    last = progress.epoch == stage.epochs or progress.stopped
+                    if last or progress.epoch % stage.checkpoint_every == 0:
+                        kept.save(progress)
+        except Interrupted:
+            kept.save(progress)
+            raise
     return progress
 
 
-def _step(job: Job, optimiser: torch.optim.Optimizer, batch: Examples | Sequences) -> float:
-    """One optimiser step; returns the loss."""
+def _epoch(
+    job: Job, optimiser: torch.optim.Optimizer, order: Order, progress: Progress, kept: checkpoints.Checkpoints
+) -> None:
+    """The steps that are left of an epoch. A signal waits for the end of its step."""
+    stage, steps, began, first = job.stage, job.info.steps, time.monotonic(), progress.step
+    set_mode(job.parts, stage.train)
+    saved = began
+    while progress.step < (progress.epoch + 1) * steps:
+        step = progress.step
+        with held():
+            for group in optimiser.param_groups:
+                group["lr"] = scale(stage, group["peak"], step, steps * stage.epochs)
+            lr, rows = float(optimiser.param_groups[0]["lr"]), order.rows(step)
+            loss, norm = _step(job, optimiser, job.batches.take(rows, order.seed_step(step)))
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                _fail(job, step, lr, rows, loss, norm, kept.newest())
+            progress.step += 1
+            progress.clipped += norm > stage.clip
+            seconds = max(time.monotonic() - began, 1e-9)
+            values = {
+                "loss": loss,
+                "gradient_norm": norm,
+                "lr": lr,
+                "epoch": progress.step / steps,
+                "rows_per_second": (progress.step - first) * stage.batch_size / seconds,
+            }
+            job.plugins.event("srl_logged", stage=job.info, step=progress.step, values=values)
+            if time.monotonic() - saved > SAVED:
+                kept.save(progress)
+                saved = time.monotonic()
+
+
+def _step(job: Job, optimiser: torch.optim.Optimizer, batch: Examples | Sequences) -> tuple[float, float]:
+    """One optimiser step, unless the loss or its gradient is not finite; returns the loss and the gradient's norm."""
     with job.device.precision():
         loss = job.loss(batch.to(job.device.name))
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    torch.nn.utils.clip_grad_norm_(weights, job.stage.clip)
-    optimiser.step()
-    return float(loss.detach())
+    norm = float(torch.nn.utils.clip_grad_norm_(weights, job.stage.clip))
+    found = float(loss.detach())
+    if math.isfinite(found) and math.isfinite(norm):
+        optimiser.step()
+    return found, norm
+
+
+def _fail(job: Job, step: int, lr: float, rows: Ints, loss: float, norm: float, last: str) -> NoReturn:
+    """Keep what is needed to do the step again, and stop."""
+    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient of the loss {loss:.4g} is {norm}"
+    about = {"stage": job.info.name, "step": step, "seed": job.seed, "lr": lr, "loss": loss, "gradient_norm": norm}
+    place = job.folder / "failed.json"
+    write_json(place, {**about, "rows": rows.tolist()})
+    raise NonFiniteError(
+        f"stage {job.info.name}, step {step}, learning rate {lr:.3g}: {what}; its rows are in {place}, "
+        f"the last good checkpoint is {last or 'none: it is the first epoch'}",
+        hint=f"Try a smaller learning rate: --set stages.{job.info.name}.lr={job.stage.lr / 10:g}",
+    )
 
 
 def _judge(job: Job, progress: Progress, value: float) -> None:
@@ -127,6 +166,6 @@ def _keep_if_best(job: Job, progress: Progress, value: float) -> bool:
     gain = progress.best is None or (value > progress.best if job.larger_is_better else value < progress.best)
     if gain:
         progress.best, progress.best_epoch, progress.stale = value, progress.epoch, 0
-        with new_folder(job.folder / "best") as draft:
+        with new_folder(checkpoints.best(job.folder, progress.epoch)) as draft:
             job.save_best(draft)
     return gain

@@ -24,6 +24,7 @@ from sasrec_llm.evaluate.task import Answers
 from sasrec_llm.interfaces import Dependent, Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage
+from sasrec_llm.train.checkpoints import best
 from sasrec_llm.train.finished import adopt, complete, is_finished
 from sasrec_llm.train.identity import about_part, stage_identity
 from sasrec_llm.train.loop import Job, fit, order_of
@@ -42,7 +43,7 @@ class Chain:
     run: str  # name, for those who watch
     folder: Path  # of the run's stages
     others: Path  # where other runs are
-    truncate_log: Callable[[str, int], None]
+    truncate_log: Callable[[str, int, int], None]
     _origin: dict[str, str] = field(default_factory=dict)  # part -> identity of what it holds
 
     def train(self) -> dict[str, dict[str, Answers]]:
@@ -104,7 +105,8 @@ class Chain:
                 cost = self.examiner.costs[who]
                 facts |= {"pairs_per_second": cost.pairs_per_second, "peak_memory_mb": cost.peak_memory_mb}
                 write_json(draft / "stage.json", {"identity": identity, **about, **facts})
-            shutil.rmtree(self.folder / name / "best", ignore_errors=True)
+        for left in ("best", "checkpoints"):
+            shutil.rmtree(self.folder / name / left, ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
         answers = complete(result, self.examiner, lambda split: self._answer(split, name, stage))
@@ -154,12 +156,13 @@ class Chain:
                 larger_is_better=self.plugins.get("metrics", info.metric).larger_is_better,
                 save_best=save_best,
                 plugins=self.plugins,
-                truncate_log=lambda step: self.truncate_log(info.name, step),
+                truncate_log=lambda step, epoch: self.truncate_log(info.name, step, epoch),
             )
         )
-        verify(folder / "best")
+        chosen = best(folder, progress.best_epoch)
+        verify(chosen)
         for part in stage.train:
-            load_part(folder / "best" / part, parts[part], self._about(part))
+            load_part(chosen / part, parts[part], self._about(part))
         return progress.facts()
 
     def _load(self, stage: Stage, only: Set[str] | None = None) -> None:

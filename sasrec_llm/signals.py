@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM: what must not be cut in two is finished first, and the command ends in 130 or 143.
+
+The second signal ends the process at once; what it leaves half-written has a temporary name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+_held = 0
+_received = 0
+
+
+class Interrupted(BaseException):
+    """Like KeyboardInterrupt, not to be caught by those who handle errors."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[None]:
+    """Inside, either signal raises `Interrupted`."""
+    global _received
+    before = {number: signal.signal(number, _receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        _received = 0
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _receive(number: int, frame: FrameType | None) -> None:
+    global _received
+    if _received:
+        os._exit(128 + number)
+    _received = number
+    if not _held:
+        raise Interrupted(number)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """A signal that comes inside is raised at the end."""
+    global _held
+    _held += 1
+    try:
+        yield
+    finally:
+        _held -= 1
+    if _received and not _held:
+        raise Interrupted(_received)
