@@ -1,8 +1,10 @@
-"""One writer at a time. The system releases the lock of a process that dies; who holds it stands beside it."""
+"""One writer at a time. The system releases the lock of a process that dies; who holds it stands beside it, and what it
+left half-written is removed by the next."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
 import shlex
@@ -13,32 +15,32 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sasrec_llm.durable import read_json, write_json
+from sasrec_llm.durable import DRAFT, read_json, sweep, write_json
 from sasrec_llm.errors import DamagedError, LockedError
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def locked(what: Path) -> Iterator[None]:
-    """Hold the folder `what`, which need not exist yet, or say who does."""
+def locked(what: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the file or folder `what`, which need not exist yet, or say who does; with `wait`, until they are done."""
     what.parent.mkdir(parents=True, exist_ok=True)
-    holder = what.with_name(f".{what.name}.holder.json")
+    holder, lock = what.with_name(f".{what.name}.holder.json"), FileLock(what.with_name(f".{what.name}.lock"))
     try:
-        with FileLock(what.with_name(f".{what.name}.lock"), timeout=0):
-            write_json(
-                holder,
-                {
-                    "pid": os.getpid(),
-                    "host": platform.node(),
-                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "command": shlex.join(["srl", *sys.argv[1:]]),
-                },
-            )
-            try:
-                yield
-            finally:
-                holder.unlink(missing_ok=True)
+        lock.acquire(timeout=0)
     except Timeout:
-        raise LockedError(f"{_who(holder)} is working on {what}", hint="Wait for it to end, or stop it") from None
+        if not wait:
+            raise LockedError(f"{_who(holder)} is working on {what}", hint="Wait for it to end, or stop it") from None
+        log.warning("%s is working on %s: waiting for it", _who(holder), what)
+        lock.acquire()
+    try:
+        about = {"pid": os.getpid(), "host": platform.node(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        write_json(holder, {**about, "command": shlex.join(["srl", *sys.argv[1:]])})
+        sweep(what.parent, f"{DRAFT}{what.name}~*")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
 
 
 def _who(holder: Path) -> str:

@@ -21,6 +21,7 @@ from sasrec_llm.backbones.llama import LlamaBackbone, load
 from sasrec_llm.backbones.settings import BuiltInLlamaSettings
 from sasrec_llm.components import BuildContext
 from sasrec_llm.durable import digest, new_folder, verify
+from sasrec_llm.locks import locked
 
 RECIPE = 2  # raise when the way the model is made changes, so that cached ones are made anew
 SPECIAL = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
@@ -32,11 +33,12 @@ def build(settings: BuiltInLlamaSettings, context: BuildContext) -> LlamaBackbon
     texts = context.learned.item_texts
     key = digest([RECIPE, shape, texts, context.seed])[:16]
     folder = context.cache / f"tiny-llama-{key}"
-    if folder.exists():
-        verify(folder)
-    else:
-        with new_folder(folder) as draft:
-            make(draft, settings, texts, context.seed)
+    with locked(folder, wait=True):
+        if folder.exists():
+            verify(folder)
+        else:
+            with new_folder(folder) as draft:
+                make(draft, settings, texts, context.seed)
     return load(
         str(folder),
         lora=settings.lora,
@@ -112,8 +114,10 @@ def pretrain(model: Any, tokenizer: Any, lines: list[str], settings: BuiltInLlam
         ids += [tokenizer.bos_token_id, *line, tokenizer.eos_token_id]
     text = torch.tensor(ids)
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.pretrain_lr, weight_decay=0.01)
+    steps = max(settings.pretrain_steps, 2)
+    rising = max(0.1, 2 / steps)  # the scheduler divides by zero where one step of the schedule rises
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.pretrain_lr, total_steps=max(settings.pretrain_steps, 1), pct_start=0.1
+        optimiser, settings.pretrain_lr, total_steps=steps, pct_start=min(rising, 1.0)
     )
     model.train()
     for _ in range(settings.pretrain_steps):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import http.client
 import logging
-import os
 import shutil
-import tempfile
 import urllib.request
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from sasrec_llm.components import Plan, Source, resolve
 from sasrec_llm.data.own import OwnData
-from sasrec_llm.durable import digest, sha256, write_text
+from sasrec_llm.durable import digest, new_file, sha256, write_text
 from sasrec_llm.errors import DamagedError, DataError, StorageError, UnsafeError
+from sasrec_llm.locks import locked
 
 log = logging.getLogger(__name__)
 LARGEST = 20 * 2**30  # bytes an archive may unpack to
@@ -60,43 +58,38 @@ def download(name: str, url: str, expected: str, cache: Path) -> tuple[Path, str
     """Into the cache, under its final name only once its checksum is right -> path, SHA-256."""
     path = cache / url.rsplit("/", 1)[-1]
     record = path.with_name(path.name + ".sha256")
-    known = expected or (record.read_text(encoding="ascii").strip() if record.is_file() else "")
-    if known and path.is_file() and sha256(path) == known:
-        return path, known
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=cache, prefix=".tmp-", delete=False) as draft:
-        try:
-            with urllib.request.urlopen(url, timeout=60) as stream:
-                shutil.copyfileobj(stream, draft)
-                size = stream.headers.get("Content-Length")
-            _check_whole(draft, url, size)
-        except BaseException as error:  # also when interrupted
-            Path(draft.name).unlink(missing_ok=True)
-            if not isinstance(error, (http.client.HTTPException, OSError)):
-                raise
-            raise StorageError(
-                f"cannot download {url}: {error}",
-                hint=f"Fetch it by hand, then: srl data prepare {name} --from PATH",
-            ) from error
-    found = sha256(Path(draft.name))
-    if known and found != known:
-        Path(draft.name).unlink()
-        was = "it was changed or cut off" if expected else "it is not what came the first time"
-        hint = "" if expected else f"To accept what is there now: remove {record}"
-        raise DamagedError(f"{url} has SHA-256 {found}, not {known}: {was}", hint=hint)
-    if not known:
-        write_text(record, found + "\n")
-        log.warning("%s has no published checksum; what came has SHA-256 %s and will be held to it", url, found)
-    os.replace(draft.name, path)
+    with locked(path, wait=True):
+        known = expected or (record.read_text(encoding="ascii").strip() if record.is_file() else "")
+        if known and path.is_file() and sha256(path) == known:
+            return path, known
+        with new_file(path) as draft:
+            try:
+                with urllib.request.urlopen(url, timeout=60) as stream, draft.open("wb") as into:
+                    shutil.copyfileobj(stream, into)
+                    size = stream.headers.get("Content-Length")
+                _check_whole(draft, url, size)
+            except (http.client.HTTPException, OSError) as error:
+                raise StorageError(
+                    f"cannot download {url}: {error}",
+                    hint=f"Fetch it by hand, then: srl data prepare {name} --from PATH",
+                ) from error
+            found = sha256(draft)
+            if known and found != known:
+                was = "it was changed or cut off" if expected else "it is not what came the first time"
+                hint = "" if expected else f"To accept what is there now: remove {record}"
+                raise DamagedError(f"{url} has SHA-256 {found}, not {known}: {was}", hint=hint)
+            if not known:
+                write_text(record, found + "\n")
+                said = "%s has no published checksum; what came has SHA-256 %s and will be held to it"
+                log.warning(said, url, found)
     return path, found
 
 
-def _check_whole(draft: IO[bytes], url: str, size: str | None) -> None:
+def _check_whole(draft: Path, url: str, size: str | None) -> None:
     """What no checksum guards must at least have the promised length and be of the promised kind."""
-    if size is not None and draft.tell() != int(size):
-        raise OSError(f"cut off after {draft.tell():,} of {int(size):,} bytes")
-    draft.flush()
-    with Path(draft.name).open("rb") as written:
+    if size is not None and draft.stat().st_size != int(size):
+        raise OSError(f"cut off after {draft.stat().st_size:,} of {int(size):,} bytes")
+    with draft.open("rb") as written:
         if url.endswith(".gz") and written.read(2) != b"\x1f\x8b":
             raise OSError("what came is no gzip file")
 

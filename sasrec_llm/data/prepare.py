@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.parts import protocol_rows
 from sasrec_llm.data.rows import merge, narrow, read_rows
 from sasrec_llm.data.texts import clean_items
-from sasrec_llm.durable import DRAFT, digest, new_folder, sha256, sweep
+from sasrec_llm.durable import DRAFT, digest, new_folder, sha256
 from sasrec_llm.errors import DataError
 from sasrec_llm.locks import locked
 from sasrec_llm.recipe.data import TEXT_FIELDS
@@ -43,8 +41,11 @@ def prepare(
 ) -> Card:
     """Read `source` (from `given`, or downloaded) and publish it as `folder`."""
     own = own or OwnData()
-    with locked(folder), room(folder) as scratch:
-        spill, unpacked = scratch / "spill", scratch / "unpacked"
+    with (
+        locked(folder),
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{DRAFT}{folder.name}~") as scratch,
+    ):
+        spill, unpacked = Path(scratch, "spill"), Path(scratch, "unpacked")
         unpacked.mkdir()
         found = locate(source, given, cache, unpacked, own)
         with connect(spill) as connection, new_folder(folder) as draft:
@@ -58,14 +59,6 @@ def prepare(
             card = card.model_copy(update={"downloads": found.downloads})
             write_card(draft, card)
     return card
-
-
-@contextlib.contextmanager
-def room(folder: Path) -> Iterator[Path]:
-    """A folder beside it that is gone afterwards; what a process that died left there goes first."""
-    sweep(folder.parent, f"{DRAFT}{folder.name}~*")
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{DRAFT}{folder.name}~") as scratch:
-        yield Path(scratch)
 
 
 def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
