@@ -85,3 +85,11 @@ class LockedError(SrlError):
 
 class StoppedError(SrlError):
     exit_code = 130
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """What PyTorch raises for it on a CPU is a RuntimeError like any other."""
+    kind = type(error).__name__
+    return kind in ("MemoryError", "OutOfMemoryError") or (
+        kind == "RuntimeError" and "can't allocate memory" in str(error)
+    )

@@ -4,6 +4,7 @@ left half-written is removed by the next."""
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import platform
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sasrec_llm.durable import DRAFT, read_json, sweep, write_json
+from sasrec_llm.durable import DRAFT, read_json, sweep
 from sasrec_llm.errors import DamagedError, LockedError
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ def locked(what: Path, *, wait: bool = False) -> Iterator[None]:
         lock.acquire()
     try:
         about = {"pid": os.getpid(), "host": platform.node(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        write_json(holder, {**about, "command": shlex.join(["srl", *sys.argv[1:]])})
+        about["command"] = shlex.join(["srl", *sys.argv[1:]])
+        holder.write_text(json.dumps(about), encoding="utf-8")  # a note for people: nothing relies on it
         sweep(what.parent, f"{DRAFT}{what.name}~*")
         yield
     finally:

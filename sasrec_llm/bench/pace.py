@@ -31,7 +31,7 @@ class Pace:
     @property
     def steps_per_second(self) -> float:
         moments = np.array(self._moments)
-        if len(moments) < 2:
+        if len(moments) < 2 or not self.window:
             return float("nan")
         steps = np.interp(moments[0] + self.window * np.arange(1, WINDOWS + 2), moments, np.arange(len(moments)))
         return float(statistics.median(np.diff(steps)) / self.window)

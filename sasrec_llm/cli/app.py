@@ -13,7 +13,7 @@ from rich.logging import RichHandler
 
 from sasrec_llm.cli import bench, compare, components, data, evaluate, recipes, report, run, tune
 from sasrec_llm.cli.output import prose, say
-from sasrec_llm.errors import SrlError, UsageError
+from sasrec_llm.errors import SrlError, UsageError, out_of_memory
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.signals import Interrupted, listening
 
@@ -91,6 +91,13 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_report(error, f"{where}{error.strerror or error}", "", 4, debug))
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        hint = (
+            "Make smaller: the stage's batch_size, evaluate.batch_size, the model. srl run RECIPE --dry-run measures it"
+        )
+        sys.exit(_report(error, f"out of memory: {str(error).splitlines()[0]}", hint, 4, debug))
     except Interrupted as signal:
         say(f"{signal}: what is done is kept. To go on: {shlex.join(['srl', *sys.argv[1:]])}")
         sys.exit(signal.exit_code)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec_llm.cli.output import print_comparison, print_json, print_table, print_text, say
+from sasrec_llm.cli.output import print_comparison, print_json, print_rows, print_table, print_text, say
 from sasrec_llm.errors import RunError
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe import Recipe
@@ -20,12 +23,16 @@ if TYPE_CHECKING:
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.align.epochs=3")
 ]
+TRIED = 2.0  # seconds for each stage of a dry run
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout")]
 
 
 def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe or a suite, e.g. recipes/dual_stage_cpu.toml")],
     set_: Set = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check it, try each stage for a moment, and say what it will take")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run a recipe's stages and score the result. Finished stages are skipped, an interrupted one continues.
@@ -35,6 +42,11 @@ def run(
     Example: srl run recipes/dual_stage_cpu.toml --set seed=1
     """
     known = plugins()
+    if dry_run:
+        suite = load_suite(recipe, set_ or [], known) if is_suite(recipe) else None
+        found = [one for each in suite.recipes.values() for one in each] if suite else []
+        tell_plans(found or [load_recipe(recipe, set_ or [], known)], known, json)
+        return
     if is_suite(recipe):
         run_all(load_suite(recipe, set_ or [], known), known, json)
         return
@@ -73,6 +85,36 @@ def run_all(suite: Suite, known: Plugins, json: bool) -> None:
         print_text(f"\n{outcome.folder} · comparison.json · report.txt · report.html")
     if outcome.failed:
         raise RunError("\n".join(f"{label} failed: {why}" for label, why in outcome.failed.items()))
+
+
+def tell_plans(recipes: Sequence[Recipe], known: Plugins, json: bool) -> None:
+    from sasrec_llm.bench.plan import plan
+    from sasrec_llm.runs import Workspace
+
+    told = {}
+    for recipe in recipes:
+        announce(recipe)
+        found = list(plan(recipe, Workspace.from_environment(), known, TRIED))
+        told[recipe.head.name] = [stage.dump() for stage in found]
+        rows = [
+            [
+                f"  {stage.stage}",
+                ", ".join(f"{part} ({n:,})" for part, n in stage.trains.items()),
+                f"{stage.epochs} x {stage.steps:,}",
+                duration(stage.seconds),
+                f"{stage.memory_mb or math.nan:,.0f} MB",
+            ]
+            for stage in found
+        ]
+        if not json:
+            print_rows(rows, header=["  stage", "trains", "steps", "time", "memory"])
+            print_text(f"about {duration(sum(stage.seconds for stage in found))} in all; nothing is kept of this")
+    if json:
+        print_json(told)
+
+
+def duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 def announce(recipe: Recipe, finished: bool = False) -> None:

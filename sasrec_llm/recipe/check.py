@@ -107,7 +107,7 @@ def _table(table: Mapping[str, Any], key: str, problems: Problems, required: boo
 def _choice(section: str, table: dict[str, Any], plugins: Plugins, problems: Problems) -> Choice | None:
     name = table.get("use")
     if not isinstance(name, str):
-        if table:
+        if not any(path == section for path, _ in problems):  # else it is no table, or none is there
             problems.append((f"{section}.use", "is required" if name is None else f"must be a string (got {name!r})"))
         return None
     kind = SECTIONS[section]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.errors import ModelError, out_of_memory
 from sasrec_llm.interfaces import Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import SECTIONS, Choice
@@ -31,4 +32,12 @@ def assemble(choices: Mapping[str, Choice], context: BuildContext, plugins: Plug
 
 
 def make(section: str, choice: Choice, context: BuildContext, plugins: Plugins) -> Any:
-    return plugins.get(SECTIONS[section], choice.use).make(choice.settings, context)
+    try:
+        return plugins.get(SECTIONS[section], choice.use).make(choice.settings, context)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ModelError(
+            f"{section}: {choice.use!r} as it is set does not fit into memory",
+            hint="Make it smaller; its settings: srl components",
+        ) from error

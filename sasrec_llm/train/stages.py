@@ -80,7 +80,7 @@ class Chain:
         identity = stage_identity(
             name, self.recipe, self.data, self.examiner.device, self.plugins, self._origin, depends_on
         )
-        batches = self._batches(stage, parts)
+        batches = self.batches(stage, parts)
         info = self._info(position, name, stage, parts, batches)
         result = self.folder / name / "result"
         if is_finished(result, identity) or adopt(result, identity, self.others):
@@ -117,7 +117,7 @@ class Chain:
         recommender, length = self.strategy.recommender(stage.objective), self.strategy.history_length
         return self.examiner.answer(recommender, self.data.of(split), f"stage {name}", length)
 
-    def _batches(self, stage: Stage, parts: Mapping[str, Part]) -> Batches | None:
+    def batches(self, stage: Stage, parts: Mapping[str, Part]) -> Batches | None:
         """What the stage passes over; None for a closed form."""
         learns = self.objective(stage).learns
         if learns == "all":
