@@ -26,6 +26,7 @@ from sasrec_llm.hookspecs import PROJECT, Events, Offers
 log = logging.getLogger(__name__)
 
 BUILTIN = "sasrec_llm.builtin"
+OWN = "builtin"  # name of our own row
 RECORDS: dict[str, type] = {"sources": Source, "strategies": StrategyComponent, "metrics": MetricComponent}
 
 
@@ -64,7 +65,7 @@ class Plugins:
 
     def load(self) -> None:
         """The built-ins first, then every entry point of the group, in the order of their names."""
-        own = PluginRow("builtin", "sasrec-llm", importlib.metadata.version("sasrec-llm"))
+        own = PluginRow(OWN, "sasrec-llm", importlib.metadata.version("sasrec-llm"))
         self._add(own, lambda: importlib.import_module(BUILTIN))
         disabled = {name.strip() for name in os.environ.get("SRL_DISABLE_PLUGINS", "").split(",")}
         for entry in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda found: found.name):
@@ -111,19 +112,17 @@ class Plugins:
         for impl in getattr(self.manager.hook, f"srl_{kind}").get_hookimpls():
             row = rows[impl.plugin_name]
             try:
-                found = list(impl.function())
+                found: list[Any] = list(impl.function())
                 for item in found:
                     if not isinstance(item, record):
                         raise TypeError(f"srl_{kind} must yield {record.__name__}, not {type(item).__name__}")
-            except Exception as error:
+                for name in [item.name for item in found if item.name in seen]:
+                    owners = f"{row.owner} and {seen[name].owner}"
+                    raise ComponentError(f"two plugins offer {kind} {name!r}: {owners}, which keeps the name")
+            except (Exception, SystemExit) as error:
                 row.fail(error)
                 continue
             for item in found:
-                if item.name in seen:
-                    raise ComponentError(
-                        f"two plugins offer {kind} {item.name!r}: {seen[item.name].owner} and {row.owner}",
-                        hint=f"Leave one out: SRL_DISABLE_PLUGINS={row.name} srl ...",
-                    )
                 seen[item.name] = row
                 yield item.name, (item, row)
 
@@ -134,7 +133,7 @@ class Plugins:
             try:
                 offered: Any = impl.function()
                 found += [Path(folder) for folder in offered]
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 next(row for row in self.rows if row.name == impl.plugin_name).fail(error)
         return found
 
@@ -166,7 +165,7 @@ class Plugins:
                 impl.function(*(values[argument] for argument in impl.argnames))
             except StoppedError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._muted.add(impl.plugin_name)
                 log.warning("plugin %s failed in %s and is not told more: %s", impl.plugin_name, name, error)
 
@@ -188,4 +187,4 @@ def plugins() -> Plugins:
     return found
 
 
-__all__ = ["KINDS", "PluginRow", "Plugins", "plugins", "singular", "suggestion"]
+__all__ = ["KINDS", "OWN", "PluginRow", "Plugins", "plugins", "singular", "suggestion"]

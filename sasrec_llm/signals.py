@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from types import FrameType
 
@@ -27,11 +28,16 @@ class Interrupted(BaseException):
 def listening() -> Iterator[None]:
     """Inside, either signal raises `Interrupted`."""
     global _received
-    before = {number: signal.signal(number, _receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {signal.SIGINT: _receive, signal.SIGTERM: _receive}
+    if sys.platform != "win32":
+        handlers[signal.SIGALRM] = _remind
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    hook, sys.unraisablehook = sys.unraisablehook, _swallowed
     try:
         yield
     finally:
         _received = 0
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -41,8 +47,20 @@ def _receive(number: int, frame: FrameType | None) -> None:
     if _received:
         os._exit(128 + number)
     _received = number
-    if not _held:
-        raise Interrupted(number)
+    _remind(number, frame)
+
+
+def _remind(number: int, frame: FrameType | None) -> None:
+    if _received and not _held:
+        raise Interrupted(_received)
+
+
+def _swallowed(what: sys.UnraisableHookArgs) -> None:
+    """Python ignores what is raised while it clears away an object. Ask again in a moment."""
+    if isinstance(what.exc_value, Interrupted) and sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(what)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from sasrec_llm.cli import app as cli
 from sasrec_llm.plugins import plugins
+from sasrec_llm.signals import Interrupted, listening
 from tests.conftest import ROOT
 
 TINY = """
@@ -186,6 +188,21 @@ def test_a_signal_saves_and_says_how_to_go_on(
     (kept,) = prepared.glob("runs/*/stages/*/checkpoints/*")
     assert kept.name == "000000-000000002", "the step that ran is done to its end"
     assert srl("run", prepared / "small.toml").code == 0
+
+
+def test_a_signal_that_python_swallows_is_raised_again() -> None:
+    class Awkward:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)
+
+    def work() -> None:
+        with listening():
+            Awkward()
+            time.sleep(5)
+
+    with pytest.raises(Interrupted):
+        work()
 
 
 def test_debug_shows_the_traceback() -> None:

@@ -13,6 +13,8 @@ from sasrec_llm.encoders.settings import ConstantSettings
 from sasrec_llm.errors import ComponentError
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.plugins import Plugins
+from sasrec_llm.recipe import Choice
+from sasrec_llm.strategies.assemble import make
 
 GOOD = """
 from sasrec_llm import Component, Settings, hookimpl
@@ -83,7 +85,7 @@ def test_a_broken_plugin_is_a_row_with_its_error_and_the_rest_works(install: Ins
     assert "mine" in found.offers("encoders")
 
 
-@pytest.mark.parametrize("body", ["raise RuntimeError('no')", "return [1]", "return None"])
+@pytest.mark.parametrize("body", ["raise RuntimeError('no')", "raise SystemExit", "return [1]", "return None"])
 def test_a_hook_that_fails_fails_its_plugin_only(install: Install, body: str) -> None:
     install("broken", f"from sasrec_llm import hookimpl\n@hookimpl\ndef srl_encoders():\n    {body}")
     found = load()
@@ -98,10 +100,15 @@ def test_strict_makes_a_broken_plugin_an_error(install: Install, monkeypatch: py
         load()
 
 
-def test_two_owners_of_a_name_are_both_named(install: Install) -> None:
+def test_a_name_that_is_taken_stays_with_its_owner_and_both_are_named(install: Install) -> None:
     install("good", GOOD.format(name="sasrec"))
-    with pytest.raises(ComponentError, match=r"'sasrec': sasrec-llm .* and srl-good 1.2"):
-        load().offers("encoders")
+    found = load()
+    component, row = found.offers("encoders")["sasrec"]
+    assert row.owner.startswith("sasrec-llm ")
+    assert component.summary != "an encoder"
+    state, error = status(found, "good")
+    assert state == "failed"
+    assert "'sasrec': srl-good 1.2 and sasrec-llm" in error
 
 
 def test_plugins_can_be_left_out(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,8 +130,16 @@ def test_an_unknown_name_suggests_and_points_at_failed_plugins(install: Install)
     assert caught.value.hint == "List them: srl components encoders"
 
 
+@pytest.mark.parametrize(("body", "text"), [("1 / 0", "ZeroDivisionError"), ("pass", "builds nothing")])
+def test_a_part_that_cannot_be_built_is_laid_at_its_owners_door(install: Install, body: str, text: str) -> None:
+    code = GOOD.format(name="mine").replace("x:y", "good:build")
+    install("good", f"{code}\ndef build(settings, context):\n    {body}\n")
+    with pytest.raises(ComponentError, match=rf"encoder: 'mine' of srl-good 1.2 .*{text}"):
+        make("encoder", Choice("mine", ConstantSettings()), None, load())  # type: ignore[arg-type]
+
+
 class Watcher:
-    def __init__(self, fails: bool) -> None:
+    def __init__(self, fails: type[BaseException] | None) -> None:
         self.fails = fails
         self.told = 0
 
@@ -132,11 +147,12 @@ class Watcher:
     def srl_logged(self, step: int) -> None:  # fewer arguments than the hook has
         self.told += 1
         if self.fails:
-            raise RuntimeError("tracker is down")
+            raise self.fails("tracker is down")
 
 
-def test_a_watcher_that_fails_is_switched_off_and_the_others_go_on() -> None:
-    found, good, bad = Plugins(), Watcher(False), Watcher(True)
+@pytest.mark.parametrize("fails", [RuntimeError, SystemExit])
+def test_a_watcher_that_fails_is_switched_off_and_the_others_go_on(fails: type[BaseException]) -> None:
+    found, good, bad = Plugins(), Watcher(None), Watcher(fails)
     found.add(good, "good")
     found.add(bad, "bad")
     for step in range(3):

@@ -63,7 +63,7 @@ def add_plugin_commands(to: typer.Typer, found: Plugins) -> None:
             taken = _names(to) & _names(extra)
             if taken:
                 raise UsageError(f"the command {', '.join(sorted(taken))} exists already")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             rows[impl.plugin_name].fail(error)
             continue
         to.registered_commands += extra.registered_commands
@@ -91,16 +91,19 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_report(error, f"{where}{error.strerror or error}", "", 4, debug))
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        hint = (
-            "Make smaller: the stage's batch_size, evaluate.batch_size, the model. srl run RECIPE --dry-run measures it"
-        )
-        sys.exit(_report(error, f"out of memory: {str(error).splitlines()[0]}", hint, 4, debug))
     except Interrupted as signal:
         say(f"{signal}: what is done is kept. To go on: {shlex.join(['srl', *sys.argv[1:]])}")
         sys.exit(signal.exit_code)
+    except Exception as error:
+        if out_of_memory(error):
+            hint = (
+                "Make smaller: a stage's batch_size, evaluate.batch_size, the model; srl run RECIPE --dry-run measures"
+            )
+        elif type(error).__name__ == "SafetensorError":  # of a disk: what is read was verified before
+            hint = "Is the disk full, or may srl not write there?"
+        else:
+            raise
+        sys.exit(_report(error, str(error).splitlines()[0], hint, 4, debug))
 
 
 def _report(error: BaseException, message: str, hint: str, code: int, debug: bool) -> int:

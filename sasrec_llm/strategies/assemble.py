@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from sasrec_llm.components import BuildContext
-from sasrec_llm.errors import ModelError, out_of_memory
+from sasrec_llm.errors import ComponentError, ModelError, SrlError, out_of_memory
 from sasrec_llm.interfaces import Strategy
-from sasrec_llm.plugins import Plugins
+from sasrec_llm.plugins import OWN, Plugins
 from sasrec_llm.recipe import SECTIONS, Choice
 
 ORDER = ("backbone", "encoder", "aligner", "strategy")
@@ -32,8 +32,10 @@ def assemble(choices: Mapping[str, Choice], context: BuildContext, plugins: Plug
 
 
 def make(section: str, choice: Choice, context: BuildContext, plugins: Plugins) -> Any:
+    """A part, or an error that says whose part could not be built."""
+    component, row = plugins.offers(SECTIONS[section])[choice.use]
     try:
-        return plugins.get(SECTIONS[section], choice.use).make(choice.settings, context)
+        found = component.make(choice.settings, context)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
@@ -41,3 +43,15 @@ def make(section: str, choice: Choice, context: BuildContext, plugins: Plugins) 
             f"{section}: {choice.use!r} as it is set does not fit into memory",
             hint="Make it smaller; its settings: srl components",
         ) from error
+    except SrlError:
+        raise
+    except Exception as error:
+        if row.name == OWN:
+            raise
+        raise ComponentError(
+            f"{section}: {choice.use!r} of {row.owner} cannot be built: {type(error).__name__}: {error}",
+            hint="srl --debug shows where; its author should hear of it",
+        ) from error
+    if found is None:
+        raise ComponentError(f"{section}: {choice.use!r} of {row.owner} builds nothing")
+    return found
