@@ -11,7 +11,7 @@ SrlError                1   a defect of ours
 ├── StorageError        4   a download, a disk
 ├── DamagedError        5   an artefact whose bytes or keys are not what they should be
 ├── UnsafeError         6   refused: would write outside its folder, or run foreign code
-├── LockedError        75   another process works on the same run
+├── LockedError        75   another process works on the same run or dataset
 └── StoppedError      130   a watcher of the run has seen enough
 """
 

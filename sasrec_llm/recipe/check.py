@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -41,7 +41,7 @@ PHRASES = {
 
 def check_recipe(table: Mapping[str, Any], where: str, plugins: Plugins) -> Recipe:
     """A `Recipe`, or one `RecipeError` with everything that is wrong."""
-    problems: Problems = []
+    problems: Problems = list(_too_large(table))
     head = checked(Head, {key: value for key, value in table.items() if key not in TABLES}, "", problems, known=TABLES)
     data = checked(Data, _table(table, "data", problems, required=True), "data", problems)
     evaluate = checked(Evaluate, _table(table, "evaluate", problems), "evaluate", problems)
@@ -92,6 +92,15 @@ def _fields(model: type[BaseModel], keys: Sequence[str]) -> list[str]:
             return []
         model = nested[0]
     return list(model.model_fields)
+
+
+def _too_large(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """TOML numbers have 64 bits; what Python reads may have more."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield path, "must be a number of 64 bits"
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, found in inner:
+        yield from _too_large(found, f"{path}.{key}".lstrip("."))
 
 
 def _table(table: Mapping[str, Any], key: str, problems: Problems, required: bool = False) -> dict[str, Any]:
