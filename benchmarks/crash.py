@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    forked.without_pages()
     chance = random.Random(asked.seed)
     with tempfile.TemporaryDirectory() as scratch:
         parent = Path(scratch)

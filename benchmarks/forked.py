@@ -33,16 +33,16 @@ _root = ""
 
 def _operation(what: str, path: object) -> None:
     global _count
-    if _plan and str(path).startswith(_root):
+    place = os.path.abspath(str(path))
+    if _plan and place.startswith(_root):
         _count += 1
-        _plan(_count, f"{what} {str(path).removeprefix(_root)}")
+        _plan(_count, f"{what} {place.removeprefix(_root)}")
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES:
-        _operation("open", os.fsdecode(arguments[0]) if isinstance(arguments[0], str | bytes) else "")
-    elif event in CHANGES:
-        _operation(event, os.path.abspath(os.fsdecode(arguments[0])))
+    writes = isinstance(arguments[2], int) and arguments[2] & WRITES if event == "open" else event in CHANGES
+    if writes and not isinstance(arguments[0], int):  # an open file
+        _operation(event, os.fsdecode(arguments[0]))
 
 
 def _watched(function: Callable[..., Any], what: str, place: int) -> Callable[..., Any]:
@@ -62,16 +62,17 @@ sys.addaudithook(_audit)
 _fsync, os.fsync = os.fsync, _synced
 safetensors.torch.save_file = _watched(safetensors.torch.save_file, "save_file", 1)
 
+import sasrec_llm.data.database  # noqa: E402
+
+sasrec_llm.data.database.write_parquet = _watched(sasrec_llm.data.database.write_parquet, "COPY", 2)
+
 import matplotlib.pyplot  # noqa: F401, E402
 import sklearn.ensemble  # noqa: F401, E402
 
 import sasrec_llm.across  # noqa: E402
 import sasrec_llm.backbones.llama  # noqa: E402
-import sasrec_llm.data.database  # noqa: E402
-
-sasrec_llm.data.database.write_parquet = _watched(sasrec_llm.data.database.write_parquet, "COPY", 2)
-
 import sasrec_llm.encoders.stacked  # noqa: E402
+import sasrec_llm.experiment  # noqa: E402
 import sasrec_llm.report.write  # noqa: E402
 import sasrec_llm.train.loop  # noqa: E402
 from sasrec_llm.cli.app import main  # noqa: E402
@@ -125,6 +126,11 @@ epoch_steps = 10
 batch_size = 8
 valid_rows = 200
 """
+
+
+def without_pages() -> None:
+    """Reports are drawn last, take a third of so small a run, and nothing depends on them."""
+    sasrec_llm.experiment.draw_page = lambda *_: None
 
 
 def place(parent: Path, data: Path | None = None) -> Path:

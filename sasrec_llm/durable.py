@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,10 +101,11 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def exchange(one: Path, other: Path) -> None:
     """Swap two folders in one step where the system can (Linux), else in two."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    if rename and rename(here, os.fsencode(one), here, os.fsencode(other), swap) == 0:
-        return
+    if sys.platform == "linux":
+        rename = getattr(ctypes.CDLL(None), "renameat2", None)
+        here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+        if rename and rename(here, os.fsencode(one), here, os.fsencode(other), swap) == 0:
+            return
     away = other.with_name(f"{DRAFT}{other.name}~{os.getpid()}")
     os.rename(other, away)
     os.rename(one, other)

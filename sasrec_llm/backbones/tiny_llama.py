@@ -33,12 +33,12 @@ def build(settings: BuiltInLlamaSettings, context: BuildContext) -> LlamaBackbon
     texts = context.learned.item_texts
     key = digest([RECIPE, shape, texts, context.seed])[:16]
     folder = context.cache / f"tiny-llama-{key}"
-    with locked(folder, wait=True):
-        if folder.exists():
-            verify(folder)
-        else:
-            with new_folder(folder) as draft:
-                make(draft, settings, texts, context.seed)
+    if not folder.exists():
+        with locked(folder, wait=True):
+            if not folder.exists():
+                with new_folder(folder) as draft:
+                    make(draft, settings, texts, context.seed)
+    verify(folder)
     return load(
         str(folder),
         lora=settings.lora,

@@ -58,10 +58,12 @@ def download(name: str, url: str, expected: str, cache: Path) -> tuple[Path, str
     """Into the cache, under its final name only once its checksum is right -> path, SHA-256."""
     path = cache / url.rsplit("/", 1)[-1]
     record = path.with_name(path.name + ".sha256")
+    if found := fetched(path, record, expected):
+        return path, found
     with locked(path, wait=True):
-        known = expected or (record.read_text(encoding="ascii").strip() if record.is_file() else "")
-        if known and path.is_file() and sha256(path) == known:
-            return path, known
+        if found := fetched(path, record, expected):  # by whom we waited for
+            return path, found
+        known = expected or recorded(record)
         with new_file(path) as draft:
             try:
                 with urllib.request.urlopen(url, timeout=60) as stream, draft.open("wb") as into:
@@ -83,6 +85,17 @@ def download(name: str, url: str, expected: str, cache: Path) -> tuple[Path, str
                 said = "%s has no published checksum; what came has SHA-256 %s and will be held to it"
                 log.warning(said, url, found)
     return path, found
+
+
+def recorded(record: Path) -> str:
+    """The SHA-256 that came the first time; "" where nothing came yet."""
+    return record.read_text(encoding="ascii").strip() if record.is_file() else ""
+
+
+def fetched(path: Path, record: Path, expected: str) -> str:
+    """The SHA-256 of a file that is there as it should be, else ""."""
+    known = expected or recorded(record)
+    return known if known and path.is_file() and sha256(path) == known else ""
 
 
 def _check_whole(draft: Path, url: str, size: str | None) -> None:

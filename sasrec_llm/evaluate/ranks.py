@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sasrec_llm.strategies.ranking import first, largest, unseen
 
-CACHED = 2**20  # scores, one megabyte
+CACHED = 2**20  # scores, four megabytes
 GROUP = 8  # items of a tile of which only the best is kept
 LEAST = 16  # users of a product: fewer are multiplied by other code, which rounds by where an item stands
 GATHERED = 16  # users whose members' vectors are gathered at a time

@@ -70,7 +70,7 @@ class LikeTask:
         return Answers(logits, expected, said)
 
     def constant(self, answers: Answers, rows: Ints) -> bool:
-        return len(rows) > 1 and np.ptp(answers.logits) == 0.0
+        return len(rows) > 1 and bool(np.ptp(answers.logits) == 0.0)
 
     def calibrated(self, answers: Answers, on: Answers, rows: Ints) -> Answers:
         """The answers with logits fitted to the labels of other rows and the answers to those."""
