@@ -253,7 +253,7 @@ def test_what_is_no_whole_file_is_not_trusted(builtins: Plugins, monkeypatch: py
     monkeypatch.setitem(amazon.RELEASES, "2014", (page.resolve().as_uri(),) * 2)
     with pytest.raises(StorageError, match="what came is no gzip file"):
         run(builtins, None, category="Beauty", release="2014")
-    assert not [path for path in Path("cache").rglob("*") if path.is_file()]
+    assert not [path for path in Path("cache").rglob("[!.]*") if path.is_file()]
 
 
 def test_steam_has_no_ratings(builtins: Plugins) -> None:

@@ -302,7 +302,7 @@ def test_downloads_are_checked(tmp_path: Path) -> None:
     url = (tmp_path / "served" / "ml.zip").as_uri()
     with pytest.raises(DamagedError, match="has SHA-256"):
         prepare(source(url=url, sha256="0" * 64), given=None, folder=Path("data/ml"), cache=Path("cache"))
-    assert list(Path("cache").iterdir()) == []
+    assert list(Path("cache").glob("[!.]*")) == []
     from sasrec_llm.durable import sha256
 
     right = source(url=url, sha256=sha256(tmp_path / "served" / "ml.zip"))

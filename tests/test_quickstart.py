@@ -28,7 +28,7 @@ def test_the_quick_start_ends_with_a_table_and_a_run(workspace: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert re.search(r"quickstart +\.\d{4} \[\.\d{3}, \.\d{3}\] +\.\d{4}", done.stdout)
-    (run,) = (workspace / "runs").iterdir()
+    (run,) = (workspace / "runs").glob("[!.]*")
     assert str(run.relative_to(workspace)) in done.stdout.splitlines()[-1]
     metrics = json.loads((run / "metrics.json").read_text())
     systems = metrics["test"][0]["systems"]

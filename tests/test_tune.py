@@ -343,7 +343,7 @@ def srl(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 def test_the_command(place: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert srl(monkeypatch, "tune", "small.toml", "--trials", 2) == 0
     done = capsys.readouterr()
-    (folder,) = place.runs.iterdir()
+    (folder,) = place.runs.glob("[!.]*")
     assert "2 trials: 2 to the end, 0 cut short, 0 left out; auc on validation" in done.out
     assert "stages.encoder.lr" in done.out
     assert done.out.strip().endswith(f"Next: srl run runs/{folder.name}/best.toml")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from sasrec_llm import BuildContext, Component, Histories, Rows, Settings, hookimpl
+from sasrec_llm import Component, Settings, hookimpl
+
+if TYPE_CHECKING:  # a plugin is imported by every command
+    from sasrec_llm import BuildContext, Histories, Rows
 
 
 class PopularitySettings(Settings):
