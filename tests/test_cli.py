@@ -167,6 +167,16 @@ def test_a_mistake_is_one_clear_message(
     assert not list(prepared.glob("data/.tmp*"))
 
 
+def test_a_dry_run_says_what_a_run_will_take_and_keeps_nothing(srl: Any, prepared: Path) -> None:
+    done = srl("run", prepared / "small.toml", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    (stage,) = json.loads(done.out)["small"]
+    assert stage["stage"] == "encoder"
+    assert stage["seconds"] > 0
+    assert stage["memory_mb"] > 100
+    assert not list(prepared.glob("runs/[!.]*"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_says_how_to_go_on(
     srl: Any, prepared: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
