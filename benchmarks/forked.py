@@ -79,53 +79,7 @@ from sasrec_llm.cli.app import main  # noqa: E402
 
 sasrec_llm.train.loop.SAVED = 0.05  # seconds, so that checkpoints are written inside epochs
 
-RECIPE = """
-name = "small"
-[data]
-use = "demo"
-protocol = "temporal"
-[encoder]
-use = "sasrec"
-width = 16
-heads = 2
-[aligner]
-use = "mlp"
-[backbone]
-use = "tiny-llama"
-width = 16
-layers = 1
-heads = 2
-vocabulary = 400
-pretrain_steps = 4
-lora = { r = 2 }
-[strategy]
-use = "token-mapping"
-titles = 2
-[evaluate]
-subsets = ["all"]
-floors = ["item-mean"]
-[stages.encoder]
-objective = "like"
-train = ["encoder"]
-epochs = 6
-patience = 4
-epoch_steps = 12
-batch_size = 64
-[stages.warmup]
-objective = "text"
-train = ["lora"]
-epochs = 2
-epoch_steps = 10
-batch_size = 8
-valid_rows = 200
-[stages.align]
-objective = "hybrid"
-train = ["encoder", "aligner"]
-epochs = 2
-epoch_steps = 10
-batch_size = 8
-valid_rows = 200
-"""
+RECIPE = Path(__file__).with_name("small.toml")
 
 
 def without_pages() -> None:
@@ -136,7 +90,7 @@ def without_pages() -> None:
 def place(parent: Path, data: Path | None = None) -> Path:
     """A new working directory, with prepared data if given."""
     folder = Path(tempfile.mkdtemp(dir=parent))
-    (folder / "small.toml").write_text(RECIPE)
+    shutil.copy(RECIPE, folder / "small.toml")
     if data:
         shutil.copytree(data, folder / "data")
     return folder
