@@ -17,7 +17,7 @@ from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import DataError, RunError, UsageError
 from sasrec_llm.evaluate.examiner import EVALUATED, Examiner
 from sasrec_llm.evaluate.task import Task, make_task
-from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy
+from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy, TrainingData
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe.check import check_recipe
@@ -69,7 +69,7 @@ class System:
 
 
 def world(
-    recipe: Recipe, data: Interactions, training: Training, workspace: Workspace, plugins: Plugins
+    recipe: Recipe, data: Interactions, training: TrainingData, workspace: Workspace, plugins: Plugins
 ) -> BuildContext:
     """What the parts of a recipe may know of the data."""
     return BuildContext(

@@ -45,6 +45,7 @@ class LlamaBackbone(nn.Module):
         lora: LoRASettings | None,
         embed: EmbedSettings = EmbedSettings(),  # noqa: B008
         cache: VectorCache | None = None,
+        source: Path | None = None,
     ) -> None:
         super().__init__()
         model.requires_grad_(False)
@@ -58,6 +59,7 @@ class LlamaBackbone(nn.Module):
         self._lora = LoRA(self.model) if lora else None
         self._embed, self._cache = embed, cache
         self._tokens = tokenizer
+        self.source = source
         self.eval()
 
     @property
@@ -115,6 +117,11 @@ class LlamaBackbone(nn.Module):
     def _states(self, **tokens: Tensor) -> Tensor:
         return self._causal_lm.get_decoder()(**tokens, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
 
+    def save_merged(self, folder: Path) -> None:
+        model = self.model.merge_and_unload() if self._lora else self._causal_lm
+        model.save_pretrained(str(folder))
+        self._tokens.save_pretrained(str(folder))
+
     @property
     def end(self) -> int:
         return end_token(self._tokens)
@@ -171,6 +178,7 @@ def load(
         lora=lora,
         embed=embed,
         cache=VectorCache(cache=cache, model=folder, about=about) if cache else None,
+        source=folder,
     ).to(device)
     if not is_tested(config):
         check_answers(backbone, config.model_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from pathlib import Path
 
 import torch
@@ -57,6 +58,16 @@ def check_report(report: dict[str, set[str]], model: str, unused: tuple[str, ...
         raise ModelError(
             f"the weights of {model} do not fit its config.json: {', '.join(lost[:3])} ({len(lost)} in all)"
         )
+
+
+def copy_model(source: Path, to: Path) -> None:
+    """Every file that is read of a model folder; those of a hub's cache are links."""
+    unread = tuple(pattern.split("/")[0].rstrip("*") for pattern in UNREAD)
+    for path in sorted({path for pattern in READ for path in source.rglob(pattern) if path.is_file()}):
+        name = path.relative_to(source)
+        if path.name != MANIFEST and not str(name).startswith(unread):
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to / name)
 
 
 def precision(dtype: str, device: str) -> torch.dtype:

@@ -47,12 +47,13 @@ class SentenceEncoder(nn.Module):
         lower_case: bool,
         cache: VectorCache | None,
         device: str,
+        source: Path,
     ) -> None:
         """`settings` without any `auto`, but for the dtype."""
         super().__init__()
         self.width: int = config.hidden_size
         self._folder, self._config, self._settings, self._lower_case = folder, config, settings, lower_case
-        self._cache, self._device = cache, device
+        self._cache, self._device, self.source = cache, device, source
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """-> [n, D] float32, on the CPU."""
@@ -137,4 +138,5 @@ def load(settings: SentenceEncoderSettings, *, cache: Path | None, device: str) 
         lower_case=layout.lower_case,
         cache=VectorCache(cache=cache, model=folder, about=about) if cache else None,
         device=device,
+        source=folder,
     )

@@ -69,6 +69,9 @@ class PieceTokenizer:
                     found[index] = ids[len(head) :]
         return [ids if ids is not None else self._ids([text])[0] for ids, text in zip(found, texts, strict=True)]
 
+    def text(self, ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
     def _start(self) -> list[int]:
         """What the tokenizer itself puts before a text. Naming a beginning-of-text token is not using it: some models
         of the SmolLM and Qwen families have one that no text begins with."""

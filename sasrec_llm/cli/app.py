@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from sasrec_llm.cli import bench, compare, components, data, evaluate, recipes, report, run, tune
+from sasrec_llm.cli import bench, compare, components, data, evaluate, recipes, recommend, report, run, tune
 from sasrec_llm.cli.output import prose, say
 from sasrec_llm.errors import SrlError, UsageError, out_of_memory
 from sasrec_llm.plugins import Plugins, plugins
@@ -28,6 +28,8 @@ app.command("run")(run.run)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
+app.command("recommend")(recommend.recommend)
+app.command("export")(recommend.export)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.add_typer(data.app, name="data")

@@ -20,6 +20,8 @@ class Training:
     def __init__(self, data: Interactions) -> None:
         self._data = data
         self.popularity = data.popularity()
+        self.first_seen = first_seen(self.rows(), data.n_items)
+        self.rated = data.rows.ratings is not None
 
     def rows(self, split: str = "train") -> Rows:
         return self._data.take(self._of(split))
@@ -42,6 +44,14 @@ class Training:
         if split not in ("train", "valid"):
             raise ValueError(f"nothing may be learned from {split}")
         return self._data.of(split)
+
+
+def first_seen(rows: Rows, n_items: int) -> Ints:
+    """The moment of every item's first row, -1 where it has none -> [N + 1]."""
+    never = np.iinfo(np.int64).max
+    found = np.full(n_items + 1, never)
+    np.minimum.at(found, rows.items, rows.times)
+    return np.where(found == never, -1, found)
 
 
 class Batches(Protocol):

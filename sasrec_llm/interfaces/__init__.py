@@ -7,6 +7,8 @@ D backbone width, L prompt length, K soft tokens. Item and user ids count from 1
 from sasrec_llm.interfaces.backbones import (
     Backbone,
     BranchingBackbone,
+    Mergeable,
+    Portable,
     Reading,
     TextEmbedder,
     TextTokenizer,
@@ -23,7 +25,17 @@ from sasrec_llm.interfaces.encoders import (
     TableEncoder,
 )
 from sasrec_llm.interfaces.metrics import Metric, Ranked, Scored, Statistic
-from sasrec_llm.interfaces.recommenders import Factored, Lister, Member, Part, Ranker, Rater, Recommender
+from sasrec_llm.interfaces.recommenders import (
+    Factored,
+    Lister,
+    Member,
+    Part,
+    Prompted,
+    Ranker,
+    Rater,
+    Recommender,
+    Vectored,
+)
 from sasrec_llm.interfaces.strategies import Dependent, StageInfo, Strategy
 
 __all__ = [
@@ -38,9 +50,12 @@ __all__ = [
     "Histories",
     "Lister",
     "Member",
+    "Mergeable",
     "Metric",
     "NextItemLearner",
     "Part",
+    "Portable",
+    "Prompted",
     "Ranked",
     "Ranker",
     "Rater",
@@ -58,5 +73,6 @@ __all__ = [
     "TextEmbedder",
     "TextTokenizer",
     "TrainingData",
+    "Vectored",
     "WritingBackbone",
 ]

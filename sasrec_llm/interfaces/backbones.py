@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sasrec_llm.interfaces.recommenders import Part
@@ -29,6 +30,10 @@ class TextTokenizer(Protocol):
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of texts that stand in the middle of a prompt."""
+        ...
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Tokens for people to read."""
         ...
 
 
@@ -65,6 +70,24 @@ class BranchingBackbone(Protocol):
     ) -> Tensor:
         """`next_logits` of C continuations of each of B prompts: prompts [B, L, D] of `lengths` [B], branches
         [B, C, S, D] of `branch_lengths` [B, C], all right-padded -> [B, C, A]."""
+        ...
+
+
+@runtime_checkable
+class Portable(Protocol):
+    """A backbone that was read from a Hugging Face folder, which can be taken along."""
+
+    source: Path | None
+
+
+@runtime_checkable
+class Mergeable(Protocol):
+    """A backbone that can be written as one plain model, with its LoRA in it."""
+
+    @property
+    def lora(self) -> Part | None: ...
+    def save_merged(self, folder: Path) -> None:
+        """W + (alpha / r) · B A in the place of W. The backbone is of no more use afterwards."""
         ...
 
 

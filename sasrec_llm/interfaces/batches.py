@@ -117,6 +117,8 @@ class TrainingData(Protocol):
     """What may be learned from: the train rows, and the validation rows for what is fitted on a model's answers."""
 
     popularity: NDArray[np.int64]  # [N + 1] likes in train
+    first_seen: NDArray[np.int64]  # [N + 1] seconds of an item's first row in train; -1 where it has none
+    rated: bool  # whether rows have ratings
 
     def rows(self, split: str = "train") -> Rows:
         """All rows of `train` or `valid`, ordered by user and time."""

@@ -68,6 +68,24 @@ class Rater(Protocol):
         ...
 
 
+@runtime_checkable
+class Prompted(Protocol):
+    """A recommender that asks a language model about one item after the other."""
+
+    def prompts_for(self, histories: Histories, candidates: Tensor) -> list[list[str]]:
+        """What it is asked, for people to read: [B, C] -> B lists of C texts."""
+        ...
+
+
+@runtime_checkable
+class Vectored(Protocol):
+    """Whatever has a vector for every item."""
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """[...] -> [..., H]"""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A finished run, loaded, as a voice among others."""

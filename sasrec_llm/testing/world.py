@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.data.training import first_seen
 from sasrec_llm.interfaces import Examples, Histories, Rows
 
 N_USERS, N_ITEMS = 6, 20
@@ -59,6 +60,8 @@ class SmallData:
         self._rows = {"train": rows(0), "valid": rows(1)}
         liked = self._rows["train"]
         self.popularity = np.bincount(liked.items, weights=liked.labels, minlength=N_ITEMS + 1).astype(np.int64)
+        self.first_seen = first_seen(liked, N_ITEMS)
+        self.rated = False
 
     def rows(self, split: str = "train") -> Rows:
         return self._rows[split]

@@ -44,6 +44,7 @@ class Prompts:
         one behind every title of the history. `before`: what the prompt begins with, such as solved examples. Without
         `answers` the prompt ends where something else is written."""
         self.titles = settings.titles
+        self.tokenizer = tokenizer
         self.slot_tokens = slot_tokens
         self.max_tokens = min(settings.max_tokens, context)
         self._warned = False

@@ -12,6 +12,7 @@ from torch import Tensor
 from sasrec_llm.interfaces import Aligner, Backbone, BranchingBackbone, Encoder, Examples, Histories, StatefulEncoder
 from sasrec_llm.strategies.asking.prompt_batch import PromptBatch
 from sasrec_llm.strategies.asking.prompts import Prompts
+from sasrec_llm.strategies.asking.wording import wording
 from sasrec_llm.strategies.learning import like_loss
 
 PROMPTS = 128  # read at a time where a history has several
@@ -49,6 +50,12 @@ class YesNo:
 
     def rate(self, histories: Histories, candidates: Tensor) -> Tensor:
         return torch.log_softmax(self.answer_logits(histories, candidates), dim=-1)
+
+    def prompts_for(self, histories: Histories, candidates: Tensor) -> list[list[str]]:
+        rows, count = candidates.shape
+        history = histories.last(self.prompts.titles).repeat_interleave(count, dim=0)
+        texts = wording(self.prompts.render(history, candidates.flatten()), self.prompts.tokenizer)
+        return [texts[row * count : (row + 1) * count] for row in range(rows)]
 
     def loss(self, batch: Examples) -> Tensor:
         """Cross-entropy of the answers: of the nearest rating, or of yes and no (eq. 14)."""

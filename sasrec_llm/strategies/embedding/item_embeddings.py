@@ -24,7 +24,7 @@ def items_of_train(context: BuildContext) -> NDArray[np.int64]:
     """Items that have a row in train, ascending."""
     if context.data is None:
         raise ValueError("items of train are known only with data")
-    return np.unique(context.data.rows().items)
+    return np.flatnonzero(context.data.first_seen >= 0)
 
 
 def reduce(vectors: Tensor, width: int, train: NDArray[np.int64]) -> Tensor:

@@ -54,6 +54,9 @@ class SeqSim:
     def score_all(self, histories: Histories) -> Tensor:
         return self.sessions(histories) @ self.vectors.to(histories.items.device).T
 
+    def item_vectors(self, items: Tensor) -> Tensor:
+        return self.vectors.to(items.device)[items]
+
     def sessions(self, histories: Histories) -> Tensor:
         """-> [B, D]; zeros for an empty history."""
         items = histories.last(self.history_length)  # [B, T]

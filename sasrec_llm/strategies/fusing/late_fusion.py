@@ -28,7 +28,7 @@ class Features(nn.Module):
     first: Tensor
 
     def __init__(self, *, members: Members, names: Sequence[str], task: Task, likes: Tensor, first: Tensor) -> None:
-        """likes [N + 1] in train; first [N + 1]: an item's first moment in train, seconds, 0 for none."""
+        """likes [N + 1] in train; first [N + 1]: an item's first moment in train, seconds, -1 for none."""
         super().__init__()
         self.members = members
         self.names = list(names)
@@ -51,7 +51,7 @@ class Features(nn.Module):
             "item-count": torch.log1p(self.likes[candidates].float()),
             "history-length": torch.log1p(histories.lengths.float())[:, None].expand(candidates.shape),
             "item-age": torch.where(
-                first > 0, torch.log1p((histories.times[:, None] - first).clamp(min=0).float() / DAY), -1.0
+                first >= 0, torch.log1p((histories.times[:, None] - first).clamp(min=0).float() / DAY), -1.0
             ),
         }
         return torch.cat([scores, *(simple[name][..., None] for name in self.names)], dim=-1)
@@ -108,16 +108,12 @@ def build(settings: LateFusionSettings, context: BuildContext) -> LateFusion:
     members = load_members(settings.runs, context)
     if context.data is None:
         raise ValueError("late fusion is fitted on data")
-    rows = context.data.rows()
-    first = np.full(context.n_items + 1, np.iinfo(np.int64).max)
-    np.minimum.at(first, rows.items, rows.times)
-    first[first == np.iinfo(np.int64).max] = 0
     features = Features(
         members=members,
         names=settings.features,
         task=context.task,
         likes=torch.from_numpy(context.data.popularity),
-        first=torch.from_numpy(first),
+        first=torch.from_numpy(context.data.first_seen),
     )
     model = (Logistic if settings.model == "logistic" else Boosting)(width=features.width)
     return LateFusion(
