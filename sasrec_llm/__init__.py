@@ -1,6 +1,12 @@
 """Sequential recommenders joined with large language models.
 
 What is named here is public; a plugin needs nothing else.
+
+    from sasrec_llm import prepare, run, recommend
+
+    prepare("ml-1m")
+    print(run("recipes/sasrec.toml").figures()["auc"].value)
+    print(recommend(history=["Heat (1995)", "Alien"]))
 """
 
 from __future__ import annotations
@@ -22,6 +28,9 @@ from sasrec_llm.errors import SrlError
 from sasrec_llm.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from sasrec_llm.answering.loaded import LoadedRun, Recommendation
+    from sasrec_llm.answering.questions import Question
+    from sasrec_llm.api import evaluate, load_run, prepare, recommend, run
     from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences
 
 __all__ = [
@@ -30,9 +39,12 @@ __all__ = [
     "Component",
     "Examples",
     "Histories",
+    "LoadedRun",
     "MetricComponent",
     "Objective",
+    "Question",
     "Ranked",
+    "Recommendation",
     "Rows",
     "Scored",
     "Sequences",
@@ -40,12 +52,24 @@ __all__ = [
     "Source",
     "SrlError",
     "StrategyComponent",
+    "evaluate",
     "hookimpl",
+    "load_run",
+    "prepare",
+    "recommend",
+    "run",
 ]
 
 
+MODULES = {  # where what is not loaded by every command is
+    **dict.fromkeys(("evaluate", "load_run", "prepare", "recommend", "run"), "api"),
+    **dict.fromkeys(("LoadedRun", "Recommendation"), "answering.loaded"),
+    "Question": "answering.questions",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """What batches are is loaded when somebody asks: most commands do not."""
+    """What batches are, and what computes, is loaded when somebody asks: most commands do not."""
     if name in __all__:
-        return getattr(import_module("sasrec_llm.interfaces"), name)
+        return getattr(import_module(f"sasrec_llm.{MODULES.get(name, 'interfaces')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,8 +15,8 @@ from sasrec_llm.components import Across, BuildContext, StrategyComponent
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.data.training import Training
 from sasrec_llm.errors import DataError, RunError
-from sasrec_llm.evaluate.results import Asked, measure
-from sasrec_llm.evaluate.subsets import subset
+from sasrec_llm.evaluation.results import Asked, measure
+from sasrec_llm.evaluation.subsets import subset
 from sasrec_llm.experiment import Outcome, about, evaluate
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.protocols import TASKS

@@ -48,7 +48,7 @@ def srl_strategies() -> Iterable[StrategyComponent[Any, Any]]:
 
 @hookimpl
 def srl_metrics() -> Iterable[MetricComponent]:
-    from sasrec_llm.evaluate.offered import metrics
+    from sasrec_llm.evaluation.offered import metrics
 
     yield from metrics()
 

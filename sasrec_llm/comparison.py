@@ -8,10 +8,10 @@ from statistics import fmean
 from typing import Any
 
 from sasrec_llm.errors import DamagedError, RunError, UsageError
-from sasrec_llm.evaluate.examiner import Cost
-from sasrec_llm.evaluate.predictions import load_predictions
-from sasrec_llm.evaluate.results import Asked, Table, measure
-from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.evaluation.examiner import Cost
+from sasrec_llm.evaluation.predictions import load_predictions
+from sasrec_llm.evaluation.results import Asked, Table, measure
+from sasrec_llm.evaluation.task import Answers, Task
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe

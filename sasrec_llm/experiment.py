@@ -10,11 +10,12 @@ from typing import Any
 from sasrec_llm.components import BuildContext
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.durable import new_file, read_json, write_json, write_text
-from sasrec_llm.evaluate.examiner import EVALUATED, Cost
-from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
-from sasrec_llm.evaluate.results import Asked, Table, measure
-from sasrec_llm.evaluate.subsets import subset
-from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.evaluation.bootstrap import Figure
+from sasrec_llm.evaluation.examiner import EVALUATED, Cost
+from sasrec_llm.evaluation.predictions import load_predictions, save_predictions
+from sasrec_llm.evaluation.results import Asked, Table, measure
+from sasrec_llm.evaluation.subsets import subset
+from sasrec_llm.evaluation.task import Answers, Task
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
@@ -34,6 +35,10 @@ class Outcome:
     run: Run
     system: str
     tables: Mapping[str, list[Table]]  # split -> one table for each subset
+
+    def figures(self, subset: str = "all", split: str = "test") -> dict[str, Figure]:
+        """The system's own, by metric: each has a value and the ends of its interval."""
+        return next(table.systems[self.system] for table in self.tables[split] if table.subset == subset)
 
 
 def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> Outcome:

@@ -15,8 +15,8 @@ from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device, choose_device
 from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import DataError, RunError, UsageError
-from sasrec_llm.evaluate.examiner import EVALUATED, Examiner
-from sasrec_llm.evaluate.task import Task, make_task
+from sasrec_llm.evaluation.examiner import EVALUATED, Examiner
+from sasrec_llm.evaluation.task import Task, make_task
 from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy, TrainingData
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe

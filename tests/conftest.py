@@ -95,7 +95,7 @@ def demo(demo_folder: Path) -> Interactions:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of a test draw few users and no page: that would take longer than all the rest. test_report.py has pages."""
-    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 50)
+    monkeypatch.setattr("sasrec_llm.evaluation.bootstrap.DRAWS", 50)
     monkeypatch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)
 
 

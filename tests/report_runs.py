@@ -16,7 +16,7 @@ from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.report.write import write_comparison, write_report
 from sasrec_llm.runs import Run, Workspace
 
-DRAWS = "sasrec_llm.evaluate.bootstrap.DRAWS"  # fewer make intervals rough and tests quick
+DRAWS = "sasrec_llm.evaluation.bootstrap.DRAWS"  # fewer make intervals rough and tests quick
 STAGE = {"train": ["encoder"], "epochs": 3, "epoch_steps": 3, "batch_size": 32, "patience": 1, "lr": 0.05}
 LIKE: dict[str, Any] = {
     "name": "likes",

@@ -11,11 +11,11 @@ from sasrec_llm.data.database import connect
 from sasrec_llm.data.interactions import SPLITS, Interactions, load_interactions
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.encoders.floors import BiasRegression, ItemMean
-from sasrec_llm.evaluate import metrics
-from sasrec_llm.evaluate.metrics import uauc_users
-from sasrec_llm.evaluate.scoring import probability
-from sasrec_llm.evaluate.statistics import value
-from sasrec_llm.evaluate.subsets import subset
+from sasrec_llm.evaluation import metrics
+from sasrec_llm.evaluation.metrics import uauc_users
+from sasrec_llm.evaluation.scoring import probability
+from sasrec_llm.evaluation.statistics import value
+from sasrec_llm.evaluation.subsets import subset
 from sasrec_llm.interfaces import Scored
 from sasrec_llm.plugins import Plugins
 

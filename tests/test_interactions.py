@@ -17,9 +17,9 @@ from sasrec_llm.data.interactions import SPLITS, Interactions, history_bounds, l
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.errors import DataError
-from sasrec_llm.evaluate import metrics
-from sasrec_llm.evaluate.statistics import value
-from sasrec_llm.evaluate.subsets import MEANING, subset
+from sasrec_llm.evaluation import metrics
+from sasrec_llm.evaluation.statistics import value
+from sasrec_llm.evaluation.subsets import MEANING, subset
 from sasrec_llm.interfaces import Rows, Scored
 from sasrec_llm.protocols import Subset
 

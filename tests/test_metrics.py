@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from sasrec_llm.evaluate import metrics, ranking_metrics
-from sasrec_llm.evaluate.bootstrap import difference, figure, resample, weights
-from sasrec_llm.evaluate.calibration import calibrate
-from sasrec_llm.evaluate.scoring import probability
-from sasrec_llm.evaluate.statistics import Mean, Plain, statistic, value
+from sasrec_llm.evaluation import metrics, ranking_metrics
+from sasrec_llm.evaluation.bootstrap import difference, figure, resample, weights
+from sasrec_llm.evaluation.calibration import calibrate
+from sasrec_llm.evaluation.scoring import probability
+from sasrec_llm.evaluation.statistics import Mean, Plain, statistic, value
 from sasrec_llm.interfaces import Ranked, Scored
 
 LIKE = ("auc", "uauc", "logloss", "brier", "ece", "accuracy", "precision", "recall", "f1", "yes", "rmse", "macro_f1")
@@ -132,7 +132,7 @@ def test_calibration_finds_the_line_that_bent_the_logits() -> None:
 
 @pytest.fixture
 def many_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 1000)
+    monkeypatch.setattr("sasrec_llm.evaluation.bootstrap.DRAWS", 1000)
 
 
 def ranked(seed: int, n_rows: int, n_users: int) -> Ranked:

@@ -14,8 +14,8 @@ from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.devices import Device
 from sasrec_llm.encoders.floors import BiasRegression
 from sasrec_llm.errors import RunError
-from sasrec_llm.evaluate.ranking import NextItemTask
-from sasrec_llm.evaluate.scoring import LikeTask
+from sasrec_llm.evaluation.ranking import NextItemTask
+from sasrec_llm.evaluation.scoring import LikeTask
 from sasrec_llm.experiment import evaluate, run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.protocols import TASKS

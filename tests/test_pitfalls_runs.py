@@ -15,7 +15,7 @@ import torch
 from sasrec_llm.data.database import connect
 from sasrec_llm.durable import read_json
 from sasrec_llm.errors import DamagedError
-from sasrec_llm.evaluate.scoring import LikeTask
+from sasrec_llm.evaluation.scoring import LikeTask
 from sasrec_llm.experiment import Outcome, run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe.check import check_recipe
@@ -81,7 +81,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Ite
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LikeTask, "answer", answer)
-        patch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 50)
+        patch.setattr("sasrec_llm.evaluation.bootstrap.DRAWS", 50)
         patch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)
         yield Finished(do(place, builtins), asked)
 

@@ -15,10 +15,10 @@ from sasrec_llm.devices import Device
 from sasrec_llm.encoders.floors import BiasRegression, ItemMean
 from sasrec_llm.encoders.next_item import NextItemLoss
 from sasrec_llm.encoders.settings import NextItemSettings
-from sasrec_llm.evaluate.ranking import NextItemTask
-from sasrec_llm.evaluate.results import Asked, measure
-from sasrec_llm.evaluate.scoring import Answers, LikeTask
-from sasrec_llm.evaluate.subsets import subset
+from sasrec_llm.evaluation.ranking import NextItemTask
+from sasrec_llm.evaluation.results import Asked, measure
+from sasrec_llm.evaluation.scoring import Answers, LikeTask
+from sasrec_llm.evaluation.subsets import subset
 from sasrec_llm.interfaces import Histories, Metric
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.strategies.asking.yes_no import YesNo
@@ -144,7 +144,7 @@ def test_half_precision_is_measured(sequences: Interactions, demo: Interactions,
 
 def test_a_thousandth_is_shown_as_noise(demo: Interactions, builtins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
     """Papers call .001 of AUC meaningful. A figure has its interval, and so has a difference."""
-    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 1000)
+    monkeypatch.setattr("sasrec_llm.evaluation.bootstrap.DRAWS", 1000)
     task = LikeTask(demo, metrics(builtins, "auc"))
     rows = demo.of("test")
     chance = np.random.default_rng(0)
@@ -163,7 +163,7 @@ def test_the_noise_of_the_benchmark_is_a_hundredth(
     collm_folder: Path, builtins: Plugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same model asked about other 320 users of CoLLM's kind: AUC .714 to .757, the gain over a floor .03 wide."""
-    monkeypatch.setattr("sasrec_llm.evaluate.bootstrap.DRAWS", 1000)
+    monkeypatch.setattr("sasrec_llm.evaluation.bootstrap.DRAWS", 1000)
     data = load_interactions(collm_folder, "collm")
     test = data.of("test")
     task = LikeTask(data, metrics(builtins, "auc"))

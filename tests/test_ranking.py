@@ -20,10 +20,10 @@ from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
-from sasrec_llm.evaluate import ranking, ranking_metrics, ranks
-from sasrec_llm.evaluate.ranking import NextItemTask
-from sasrec_llm.evaluate.ranks import rank_list, rank_products, rank_scores
-from sasrec_llm.evaluate.statistics import value
+from sasrec_llm.evaluation import ranking, ranking_metrics, ranks
+from sasrec_llm.evaluation.ranking import NextItemTask
+from sasrec_llm.evaluation.ranks import rank_list, rank_products, rank_scores
+from sasrec_llm.evaluation.statistics import value
 from sasrec_llm.interfaces import Histories, Ranked
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.strategies.ranking import Reranked, first

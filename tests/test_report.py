@@ -24,8 +24,8 @@ from sasrec_llm.cli.app import app
 from sasrec_llm.data.card import read_card
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.errors import RunError
-from sasrec_llm.evaluate.bootstrap import Difference, Figure
-from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluation.bootstrap import Difference, Figure
+from sasrec_llm.evaluation.results import Table
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.report.contents import Prepared, contents_of_comparison, contents_of_run
 from sasrec_llm.report.examples import USERS, examples

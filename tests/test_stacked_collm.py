@@ -15,9 +15,9 @@ from sasrec_llm.data.training import Training
 from sasrec_llm.encoders.settings import StackedSettings
 from sasrec_llm.encoders.stacked.model import build
 from sasrec_llm.errors import DataError
-from sasrec_llm.evaluate import metrics
-from sasrec_llm.evaluate.scoring import probability
-from sasrec_llm.evaluate.statistics import value
+from sasrec_llm.evaluation import metrics
+from sasrec_llm.evaluation.scoring import probability
+from sasrec_llm.evaluation.statistics import value
 from sasrec_llm.interfaces import Scored
 from sasrec_llm.plugins import Plugins
 

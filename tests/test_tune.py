@@ -19,8 +19,8 @@ from sasrec_llm.cli import tune as command
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.durable import read_json
 from sasrec_llm.errors import RecipeError, RunError, StoppedError, UsageError
-from sasrec_llm.evaluate.ranking import NextItemTask
-from sasrec_llm.evaluate.scoring import LikeTask
+from sasrec_llm.evaluation.ranking import NextItemTask
+from sasrec_llm.evaluation.scoring import LikeTask
 from sasrec_llm.experiment import run
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo

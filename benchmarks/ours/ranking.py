@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from sasrec_llm.evaluate.ranks import rank_products
+from sasrec_llm.evaluation.ranks import rank_products
 
 USERS, ITEMS, SEEN, K = 20_000, 100_000, 100, 20
 TILE = 256, 2_000  # users, items: as fast as the product gets

@@ -13,9 +13,9 @@ import torch
 sys.path.append(str(Path(__file__).parents[1]))
 from lists import ITEMS, NAMES, USERS, lists
 
-from sasrec_llm.evaluate import ranking_metrics
-from sasrec_llm.evaluate.ranks import rank_list
-from sasrec_llm.evaluate.statistics import value
+from sasrec_llm.evaluation import ranking_metrics
+from sasrec_llm.evaluation.ranks import rank_list
+from sasrec_llm.evaluation.statistics import value
 from sasrec_llm.interfaces import Ranked
 
 top, targets = lists()

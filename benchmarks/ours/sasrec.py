@@ -24,7 +24,7 @@ from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import StoppedError
-from sasrec_llm.evaluate.ranking import NextItemTask
+from sasrec_llm.evaluation.ranking import NextItemTask
 from sasrec_llm.experiment import run
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo

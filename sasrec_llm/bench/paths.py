@@ -17,8 +17,8 @@ from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.errors import StoppedError
-from sasrec_llm.evaluate.bootstrap import resample
-from sasrec_llm.evaluate.examiner import Examiner
+from sasrec_llm.evaluation.bootstrap import resample
+from sasrec_llm.evaluation.examiner import Examiner
 from sasrec_llm.interfaces import Recommender, TextEmbedder
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage

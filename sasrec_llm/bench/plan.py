@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sasrec_llm.bench.paths import asked, trained
-from sasrec_llm.evaluate.examiner import EVALUATED
+from sasrec_llm.evaluation.examiner import EVALUATED
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.runs import Workspace, find_place

@@ -10,9 +10,7 @@ import typer
 
 from sasrec_llm.cli.output import print_json, print_rows, say
 from sasrec_llm.cli.run import Json
-from sasrec_llm.components import Plan, Source, resolve
-from sasrec_llm.errors import DataError, UsageError
-from sasrec_llm.plugins import plugins, suggestion
+from sasrec_llm.plugins import plugins
 
 app = typer.Typer(no_args_is_help=True, help="Prepare and look at datasets.")
 
@@ -80,28 +78,16 @@ def prepare_(
         "memory": memory,
     }  # fmt: skip
     options = {key: value for key, value in given.items() if value is not None}
-    sources: dict[str, Any] = plugins().offers("sources")
-    path = plugins().described().get(what, Path(what)) if what not in sources else Path(what)
-    if what not in sources and not path.suffix:
-        known = sorted({*sources, *plugins().described()})
-        raise UsageError(
-            f"unknown dataset {what!r}{suggestion(what, known)}; known: {', '.join(known)}",
-            hint="Your own data: srl data prepare FILE.csv",
-        )
-    from sasrec_llm.data.own import own_source
     from sasrec_llm.data.prepare import prepare
+    from sasrec_llm.data.wanted import find_wanted
     from sasrec_llm.runs import Workspace
 
     began, workspace = time.monotonic(), Workspace.from_environment()
-    if what in sources:
-        source, own = sources[what][0], _own(options)
-    else:
-        own = _own(options, path, from_)
-        source = own_source(own.name or path.name.split(".")[0].lower(), own.summary, own.licence)
-        from_ = Path(own.interactions or what)
-    _check_options(source, options)
-    folder = workspace.data / (own.name or _named(source, own, from_))
-    card = prepare(source, given=from_, folder=folder, cache=workspace.cache, own=own, threads=threads)
+    wanted = find_wanted(what, from_, options, plugins())
+    folder = workspace.data / wanted.name
+    card = prepare(
+        wanted.source, given=wanted.given, folder=folder, cache=workspace.cache, own=wanted.own, threads=threads
+    )
     if json:
         print_json(card.model_dump(mode="json"))
         return
@@ -110,43 +96,6 @@ def prepare_(
     say(f"  written     {folder} in {time.monotonic() - began:.1f} s")
     if card.quarantined or card.lost_items:
         say(f"  the quarantined rows and their reasons: {folder / 'rejects.parquet'}")
-
-
-def _own(options: dict[str, Any], path: Path | None = None, folder: Path | None = None) -> Any:
-    from pydantic import ValidationError
-
-    from sasrec_llm.data.own import OwnData, read_own_toml
-
-    below = {}
-    if path and path.suffix == ".toml" and path.is_file():
-        below = read_own_toml(path, folder).model_dump()
-    elif path and folder:
-        below = {"interactions": str(folder / path)}
-    try:
-        return OwnData.model_validate(below | options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "-".join(str(key) for key in first["loc"]).replace("_", "-")
-        raise UsageError(f"--{option}: {first['msg'].lower()} (got {first['input']!r})") from error
-
-
-def _check_options(source: Source, options: dict[str, Any]) -> None:
-    """An option that the source does not look at is an error, not ignored."""
-    from sasrec_llm.data.own import OWN_ONLY
-
-    for key in options:
-        if key in OWN_ONLY - source.options:
-            raise UsageError(f"--{key.replace('_', '-')} says nothing of {source.name} ({source.summary})")
-
-
-def _named(source: Source, own: Any, given: Path | None) -> str:
-    """The name of a source's dataset."""
-    if source.plan is None:
-        return source.name
-    if given and not given.exists():
-        raise DataError(f"there is no {given}")
-    plan: Plan = resolve(source.plan)(own, given)
-    return plan.name
 
 
 @app.command("list")

@@ -39,7 +39,7 @@ def evaluate(
         raise UsageError("--protocol says how the dataset of --data is split", hint="Name it: --data NAME")
     wanted = known_subsets(split)
     from sasrec_llm.across import evaluate_across
-    from sasrec_llm.evaluate.subsets import MEANING
+    from sasrec_llm.evaluation.subsets import MEANING
     from sasrec_llm.experiment import evaluate as evaluate_run
     from sasrec_llm.report.tables import cells
     from sasrec_llm.run_lookup import find_run

@@ -12,7 +12,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from sasrec_llm.comparison import Comparison
-    from sasrec_llm.evaluate.results import Table
+    from sasrec_llm.evaluation.results import Table
 
 prose = Console(stderr=True, highlight=False, soft_wrap=True)
 result = Console(highlight=False, soft_wrap=True)

@@ -12,8 +12,8 @@ import numpy as np
 from sasrec_llm.components import Task
 from sasrec_llm.data.card import Card
 from sasrec_llm.data.interactions import Interactions
-from sasrec_llm.evaluate.examiner import Cost
-from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluation.examiner import Cost
+from sasrec_llm.evaluation.results import Table
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.report.examples import examples
 from sasrec_llm.report.measures import first_best, headlines, measure_of, value_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sasrec_llm.components import Task
-from sasrec_llm.evaluate.bootstrap import Figure
-from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluation.bootstrap import Figure
+from sasrec_llm.evaluation.results import Table
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.report.records import Better, Measure
 from sasrec_llm.report.tables import title

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sasrec_llm.evaluate.bootstrap import Difference, Figure
-from sasrec_llm.evaluate.results import Table
-from sasrec_llm.evaluate.subsets import MEANING
+from sasrec_llm.evaluation.bootstrap import Difference, Figure
+from sasrec_llm.evaluation.results import Table
+from sasrec_llm.evaluation.subsets import MEANING
 from sasrec_llm.report.figures.ablation import ablation
 from sasrec_llm.report.figures.answers import answers
 from sasrec_llm.report.figures.calibration import calibration

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from sasrec_llm.durable import read_json
-from sasrec_llm.evaluate.bootstrap import Difference, Figure
-from sasrec_llm.evaluate.examiner import Cost
-from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluation.bootstrap import Difference, Figure
+from sasrec_llm.evaluation.examiner import Cost
+from sasrec_llm.evaluation.results import Table
 from sasrec_llm.protocols import METRIC
 from sasrec_llm.report.records import Kind, Source, Stage, Training
 from sasrec_llm.runs import Run

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sasrec_llm.components import Task
-from sasrec_llm.evaluate.examiner import Cost
-from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluation.examiner import Cost
+from sasrec_llm.evaluation.results import Table
 
 Kind = Literal["system", "ablation", "stage", "floor"]  # stage: what an earlier stage could do when it ended
 Better = Literal["higher", "lower", ""]  # "": neither is better

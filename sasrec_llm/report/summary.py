@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sasrec_llm.evaluate.bootstrap import Difference, Figure
+from sasrec_llm.evaluation.bootstrap import Difference, Figure
 from sasrec_llm.report.measures import POINTS, bounds, figure_of, first_best, gain, headlines
 from sasrec_llm.report.records import Contents, Measure, Training
 from sasrec_llm.report.tables import number

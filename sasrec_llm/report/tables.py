@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sasrec_llm.evaluate.bootstrap import Difference, Figure
-from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluation.bootstrap import Difference, Figure
+from sasrec_llm.evaluation.results import Table
 
 NAMES = {
     "auc": "AUC",

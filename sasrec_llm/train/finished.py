@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sasrec_llm.durable import new_folder, read_json, verify
 from sasrec_llm.errors import DamagedError
-from sasrec_llm.evaluate.examiner import Examiner
-from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
-from sasrec_llm.evaluate.task import Answers
+from sasrec_llm.evaluation.examiner import Examiner
+from sasrec_llm.evaluation.predictions import load_predictions, save_predictions
+from sasrec_llm.evaluation.task import Answers
 
 log = logging.getLogger(__name__)
 STAGES = "stages/*/result/stage.json"

@@ -18,9 +18,9 @@ from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.data.training import Batches, Training
 from sasrec_llm.durable import new_folder, verify, write_json
 from sasrec_llm.errors import DamagedError, RunError
-from sasrec_llm.evaluate.examiner import Examiner
-from sasrec_llm.evaluate.predictions import save_predictions
-from sasrec_llm.evaluate.task import Answers
+from sasrec_llm.evaluation.examiner import Examiner
+from sasrec_llm.evaluation.predictions import save_predictions
+from sasrec_llm.evaluation.task import Answers
 from sasrec_llm.interfaces import Dependent, Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage

@@ -9,7 +9,7 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 
-from sasrec_llm.evaluate.bootstrap import Figure
+from sasrec_llm.evaluation.bootstrap import Figure
 from sasrec_llm.report.figures.canvas import FLOOR, INK, LINE, MUTED, PAGE, SERIES, on_axis
 from sasrec_llm.report.measures import bounds
 from sasrec_llm.report.tables import number

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sasrec_llm.evaluate.results import Table
-from sasrec_llm.evaluate.subsets import MEANING
+from sasrec_llm.evaluation.results import Table
+from sasrec_llm.evaluation.subsets import MEANING
 from sasrec_llm.report.figures.bars import Panel, Series, draw_rows, height
 from sasrec_llm.report.figures.canvas import Drawing, canvas, drawing
 from sasrec_llm.report.figures.systems import CHANCE, has_bounds, labelled, of, ranked, row_of, spoken

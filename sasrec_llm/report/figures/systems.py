@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sasrec_llm.evaluate.bootstrap import Figure
-from sasrec_llm.evaluate.results import Table
+from sasrec_llm.evaluation.bootstrap import Figure
+from sasrec_llm.evaluation.results import Table
 from sasrec_llm.report.figures.bars import Panel, Row, Series, draw_rows, height
 from sasrec_llm.report.figures.canvas import Drawing, canvas, drawing, look
 from sasrec_llm.report.measures import POINTS, bounds, figure_of, headlines, value_of

@@ -10,7 +10,7 @@ import numpy as np
 from sasrec_llm.data.database import connect, write_parquet
 from sasrec_llm.data.interactions import SPLITS
 from sasrec_llm.errors import DamagedError
-from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.evaluation.task import Answers, Task
 
 
 def save_predictions(path: Path, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_llm.evaluate.statistics import Floats, Separation, Sums, mean, share
+from sasrec_llm.evaluation.statistics import Floats, Separation, Sums, mean, share
 from sasrec_llm.interfaces import Scored, Statistic
 
 CLIP = 1e-7

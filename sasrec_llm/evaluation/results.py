@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from sasrec_llm.data.interactions import Ints
-from sasrec_llm.evaluate.bootstrap import Difference, Figure, difference, figure, resample
-from sasrec_llm.evaluate.statistics import Folds, Mean, value
-from sasrec_llm.evaluate.subsets import subset
-from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.evaluation.bootstrap import Difference, Figure, difference, figure, resample
+from sasrec_llm.evaluation.statistics import Folds, Mean, value
+from sasrec_llm.evaluation.subsets import subset
+from sasrec_llm.evaluation.task import Answers, Task
 from sasrec_llm.interfaces import Statistic
 
 SMALL_ROWS, SMALL_USERS = 100, 30

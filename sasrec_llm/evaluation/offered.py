@@ -27,7 +27,7 @@ def metrics() -> Iterable[MetricComponent]:
         yield MetricComponent(
             name=name,
             summary=summary,
-            measure=f"sasrec_llm.evaluate.metrics:{name.replace('-', '_')}",
+            measure=f"sasrec_llm.evaluation.metrics:{name.replace('-', '_')}",
             larger_is_better=name not in ("logloss", "brier", "ece", "rmse"),
         )
     for name, summary in (
@@ -42,7 +42,7 @@ def metrics() -> Iterable[MetricComponent]:
             yield MetricComponent(
                 name=f"{name}@{k}",
                 summary=summary.format(k=k),
-                measure=f"sasrec_llm.evaluate.ranking_metrics:{name}",
+                measure=f"sasrec_llm.evaluation.ranking_metrics:{name}",
                 task="next-item",
                 at=k,
             )

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
-from sasrec_llm.evaluate.ranking import NextItemTask
-from sasrec_llm.evaluate.scoring import LikeTask
+from sasrec_llm.evaluation.ranking import NextItemTask
+from sasrec_llm.evaluation.scoring import LikeTask
 from sasrec_llm.interfaces import Metric, Recommender, Statistic
 from sasrec_llm.recipe import Calibration
 

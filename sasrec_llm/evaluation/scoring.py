@@ -14,9 +14,9 @@ from torch import Tensor
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
-from sasrec_llm.evaluate.calibration import calibrate
-from sasrec_llm.evaluate.metrics import uauc_users
-from sasrec_llm.evaluate.statistics import statistic, value
+from sasrec_llm.evaluation.calibration import calibrate
+from sasrec_llm.evaluation.metrics import uauc_users
+from sasrec_llm.evaluation.statistics import statistic, value
 from sasrec_llm.interfaces import Metric, Rater, Recommender, Scored, Statistic
 from sasrec_llm.recipe import Calibration
 

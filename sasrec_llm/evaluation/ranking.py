@@ -18,8 +18,8 @@ from torch import Tensor
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import NonFiniteError
-from sasrec_llm.evaluate.ranks import rank_list, rank_products, rank_scores
-from sasrec_llm.evaluate.statistics import statistic, value
+from sasrec_llm.evaluation.ranks import rank_list, rank_products, rank_scores
+from sasrec_llm.evaluation.statistics import statistic, value
 from sasrec_llm.interfaces import Factored, Lister, Metric, Ranked, Ranker, Recommender, Statistic
 from sasrec_llm.strategies.ranking import every_score
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sasrec_llm.evaluate.statistics import CELLS, Floats, value
+from sasrec_llm.evaluation.statistics import CELLS, Floats, value
 from sasrec_llm.interfaces import Statistic
 
 DRAWS = 1000

@@ -10,7 +10,7 @@ import numpy as np
 
 from sasrec_llm.data.interactions import Ints
 from sasrec_llm.devices import Device
-from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.evaluation.task import Answers, Task
 from sasrec_llm.interfaces import Recommender
 
 EVALUATED = ("valid", "test")

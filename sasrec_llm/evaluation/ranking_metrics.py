@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sasrec_llm.evaluate.statistics import Fixed, mean
+from sasrec_llm.evaluation.statistics import Fixed, mean
 from sasrec_llm.interfaces import Ranked, Statistic
 
 
