@@ -62,7 +62,8 @@ class Catalogue:
         def likeness(hit: tuple[str, float, int]) -> tuple[float, int]:
             """ "M" is all in "aliem", and not what was meant."""
             title, score, place = hit
-            return score * min(len(title) / max(len(asked), 1), 1), int(self.likes[place + 1])
+            whole = 100 if title.startswith(asked) else score * min(len(title) / max(len(asked), 1), 1)
+            return whole, int(self.likes[place + 1])
 
         return [place + 1 for _, _, place in sorted(found, key=likeness, reverse=True)[:count]]
 

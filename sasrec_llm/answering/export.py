@@ -54,6 +54,8 @@ class Exporter:
         if to.exists():
             raise UsageError(f"{to} exists already", hint="Give another folder, or remove that one")
         opened = open_run(found, self.workspace, self.plugins)
+        if self.merge and not (lora_of(opened.recipe) or runs_of(opened.recipe)):
+            raise RunError(f"{found.name} has no LoRA that could be merged", hint="Export it without --merge")
         questions, items = _questions(opened)
         wanted = opened.loaded().score(questions, items)
         with new_folder(to) as draft:
@@ -80,7 +82,7 @@ class Exporter:
             if name in trained and not (name == "lora" and self.merge):
                 save_part(folder / "parts" / name, part, about_part(recipe, opened.kept.data, name))
         members = {}
-        for name in getattr(recipe.strategy.settings, "runs", ()):
+        for name in runs_of(recipe):
             member = find_run(self.workspace.runs, name, opened.kept.data.sha256, opened.recipe.head.seed)
             members[name] = member.name
             self._write(open_run(member, self.workspace, self.plugins), member, folder / "members" / member.name)
@@ -106,11 +108,8 @@ class Exporter:
         kept = opened.kept
         context = world(opened.recipe, kept.data, kept.training, self.workspace, self.plugins)
         found: Any = make("backbone", choice, context, self.plugins)
-        lora = getattr(choice.settings, "lora", None)
-        if self.merge:
-            trained = opened.strategy.parts().get("lora")
-            if not (isinstance(found, Mergeable) and found.lora and trained):
-                raise RunError(f"{opened.name} has no LoRA that could be merged", hint="Export it without --merge")
+        trained = opened.strategy.parts().get("lora")
+        if self.merge and isinstance(found, Mergeable) and found.lora and trained:
             if getattr(choice.settings, "quantise", "none") != "none":
                 raise RunError("a LoRA cannot be merged into 4-bit weights", hint="Export it without --merge")
             found.lora.load_state_dict(trained.state_dict())
@@ -124,7 +123,7 @@ class Exporter:
         if model and not Path(model).exists() and not self.with_backbone:  # it stays on the hub, at this commit
             return replace(choice, settings=choice.settings.model_copy(update={"revision": source.name}))
         copy_model(source, folder / "backbone")
-        return self._of_folder(choice, lora)
+        return self._of_folder(choice, lora_of(opened.recipe))
 
     def _of_folder(self, choice: Choice, lora: Any) -> Choice:
         changes: dict[str, Any] = {"model": "./backbone"}
@@ -136,6 +135,16 @@ class Exporter:
         settings: Any = choice.settings  # a model that was made here, from the titles
         llama = self.plugins.get("backbones", "llama").settings
         return Choice("llama", llama(**changes, embed=settings.embed, dtype="fp32"))
+
+
+def lora_of(recipe: Recipe) -> Any:
+    """Its settings, or None."""
+    return getattr(recipe.choices["backbone"].settings, "lora", None) if "backbone" in recipe.choices else None
+
+
+def runs_of(recipe: Recipe) -> Sequence[str]:
+    """The finished runs that it is made of."""
+    return getattr(recipe.strategy.settings, "runs", ())
 
 
 def _questions(opened: Opened) -> tuple[Sequence[Question], Sequence[Sequence[int]]]:

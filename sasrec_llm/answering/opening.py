@@ -82,10 +82,11 @@ def open_export(folder: Path, workspace: Workspace, plugins: Plugins) -> Opened:
 
 def _open(folder: Path, kept: Kept, workspace: Workspace, plugins: Plugins) -> Opened:
     about = read_json(folder / EXPORT)
-    if about["version"] != VERSION:
+    if about.get("version") != VERSION:
         raise RunError(
-            f"{folder} was exported by an srl that writes version {about['version']}; this one reads {VERSION}",
-            hint=f"pip install 'sasrec-llm=={about['srl']}'",
+            f"{folder} was exported by srl {about.get('srl', '?')} as version {about.get('version', '?')}; "
+            f"this one reads version {VERSION}",
+            hint="Install that srl, or export the run again",
         )
     table = inside(read_json(folder / "recipe.json"), folder)
     recipe = here(check_recipe(table, str(folder / "recipe.json"), plugins))
@@ -93,7 +94,7 @@ def _open(folder: Path, kept: Kept, workspace: Workspace, plugins: Plugins) -> O
     def member(name: str) -> Member:
         if name not in about["members"]:
             raise DamagedError(f"{folder} has no member {name}")
-        found = _open(folder / "members" / about["members"][name], kept, workspace, plugins)
+        found = _open(folder / "members" / Path(about["members"][name]).name, kept, workspace, plugins)
         return Member(
             name=name,
             identity=digest(read_json(found.folder / EXPORT)),
@@ -105,6 +106,8 @@ def _open(folder: Path, kept: Kept, workspace: Workspace, plugins: Plugins) -> O
     strategy = assemble(recipe.choices, context, plugins)
     parts = strategy.parts()
     for place in sorted((folder / "parts").glob("*")):
+        if place.name not in parts:
+            raise DamagedError(f"{place}: {recipe.strategy.use} has no such part")
         load_part(place, parts[place.name], about_part(recipe, kept.data, place.name))
     return Opened(about["name"], folder, recipe, about["objective"], strategy, choose_device(recipe.head), kept)
 

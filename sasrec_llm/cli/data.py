@@ -78,12 +78,13 @@ def prepare_(
         "memory": memory,
     }  # fmt: skip
     options = {key: value for key, value in given.items() if value is not None}
-    from sasrec_llm.data.prepare import prepare
     from sasrec_llm.data.wanted import find_wanted
+
+    wanted = find_wanted(what, from_, options, plugins())
+    from sasrec_llm.data.prepare import prepare
     from sasrec_llm.runs import Workspace
 
     began, workspace = time.monotonic(), Workspace.from_environment()
-    wanted = find_wanted(what, from_, options, plugins())
     folder = workspace.data / wanted.name
     card = prepare(
         wanted.source, given=wanted.given, folder=folder, cache=workspace.cache, own=wanted.own, threads=threads
