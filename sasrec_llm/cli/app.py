@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shlex
@@ -92,7 +93,9 @@ def main() -> None:
         sys.exit(_report(error, str(error), error.hint, error.exit_code, debug))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(_report(error, f"{where}{error.strerror or error}", "", 4, debug))
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "Make room and run it again: what is done is kept" if full else ""
+        sys.exit(_report(error, f"{where}{error.strerror or error}", hint, 4, debug))
     except Interrupted as signal:
         say(f"{signal}: what is done is kept. To go on: {shlex.join(['srl', *sys.argv[1:]])}")
         sys.exit(signal.exit_code)
