@@ -22,7 +22,7 @@ from sasrec_llm.errors import SrlError
 from sasrec_llm.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences
+    from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, RunInfo, Scored, Sequences, StageInfo
 
 __all__ = [
     "Across",
@@ -34,11 +34,13 @@ __all__ = [
     "Objective",
     "Ranked",
     "Rows",
+    "RunInfo",
     "Scored",
     "Sequences",
     "Settings",
     "Source",
     "SrlError",
+    "StageInfo",
     "StrategyComponent",
     "hookimpl",
 ]

@@ -15,12 +15,13 @@ from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
 from sasrec_llm.evaluate.results import Asked, Table, measure
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.interfaces import RunInfo
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.report.tables import plain
 from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, find_place, write_manifest, write_recipe
-from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, restore
+from sasrec_llm.systems import System, build, final_objective, fitted_floors, make_chain, open_data, restore
 from sasrec_llm.train.stages import Chain
 
 log = logging.getLogger(__name__)
@@ -44,21 +45,34 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
     with found.lock():
         write_recipe(found, recipe, given)
         write_manifest(found, about(data), str(system.device), plugins)
-        chain = make_chain(recipe, data, system, found, workspace, plugins)
-        plugins.add(LogWriter(found), "log")
+        info = RunInfo(found.name, found.folder)
         try:
-            answers = name_systems(recipe, chain, plugins)
-        finally:
-            plugins.remove("log")
-        task = chain.examiner.task
-        for name, by_split in answers.items():
-            if task.constant(by_split["test"], data.of("test")):
-                log.warning("%s answers every question alike: nothing that it was given reaches its scores", name)
-        answers |= floors(recipe, system.context, chain, plugins)
-        answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
-        outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
-        keep(outcome, recipe, chain, answers)
-        draw_page(found, data, workspace, plugins)
+            plugins.event("srl_run_started", run=info)
+            outcome = carry_out(recipe, system, make_chain(recipe, data, system, found, workspace, plugins), found)
+            draw_page(found, data, workspace, plugins)
+        except BaseException as error:  # a signal, too
+            plugins.event("srl_run_failed", run=info, error=error)
+            raise
+        metrics = {table.subset: table.values(outcome.system) for table in outcome.tables["test"]}
+        plugins.event("srl_run_finished", run=info, metrics=metrics)
+    return outcome
+
+
+def carry_out(recipe: Recipe, system: System, chain: Chain, found: Run) -> Outcome:
+    """Train, answer for every row, and write what was found."""
+    plugins, task = chain.plugins, chain.examiner.task
+    plugins.add(LogWriter(found), "log")
+    try:
+        answers = name_systems(recipe, chain, plugins)
+    finally:
+        plugins.remove("log")
+    for name, by_split in answers.items():
+        if task.constant(by_split["test"], chain.data.of("test")):
+            log.warning("%s answers every question alike: nothing that it was given reaches its scores", name)
+    answers |= floors(recipe, system.context, chain, plugins)
+    answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
+    outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
+    keep(outcome, recipe, chain, answers)
     return outcome
 
 

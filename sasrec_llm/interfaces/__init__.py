@@ -22,9 +22,10 @@ from sasrec_llm.interfaces.encoders import (
     StatefulEncoder,
     TableEncoder,
 )
+from sasrec_llm.interfaces.events import RunInfo, StageInfo
 from sasrec_llm.interfaces.metrics import Metric, Ranked, Scored, Statistic
 from sasrec_llm.interfaces.recommenders import Factored, Lister, Member, Part, Ranker, Rater, Recommender
-from sasrec_llm.interfaces.strategies import Dependent, StageInfo, Strategy
+from sasrec_llm.interfaces.strategies import Dependent, Strategy
 
 __all__ = [
     "Aligner",
@@ -47,6 +48,7 @@ __all__ = [
     "Reading",
     "Recommender",
     "Rows",
+    "RunInfo",
     "Scored",
     "Scorer",
     "Sequences",
