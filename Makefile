@@ -2,21 +2,22 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PLUGINS := $(patsubst %/pyproject.toml,%,$(sort $(wildcard plugins/*/pyproject.toml)))
 
 .PHONY: help quickstart test check format clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
 
-.venv/ready: pyproject.toml constraints.txt plugins/srl-popularity/pyproject.toml
+.venv/ready: pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet torch==2.13.0
-	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet -e '.[dev]' -e plugins/srl-popularity
+	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet -e '.[dev]' $(PLUGINS:%=-e %)
 	@touch .venv/ready
 
 quickstart: .venv/ready ## Install, then train the whole system on made-up data: about three minutes
-	$(BIN)/srl run recipes/quickstart.toml
+	SRL_DISABLE_PLUGINS=mlflow $(BIN)/srl run recipes/quickstart.toml
 
 test: .venv/ready check ## Install, then lint, types, layers and the whole suite
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal

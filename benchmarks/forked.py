@@ -20,6 +20,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process with threads cannot be forked
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["SRL_DISABLE_PLUGINS"] = "mlflow"
 
 import safetensors.torch
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sasrec_llm.answering.loaded import LoadedRun, Recommendation
     from sasrec_llm.answering.questions import Question
     from sasrec_llm.api import evaluate, load_run, prepare, recommend, run
-    from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences
+    from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, RunInfo, Scored, Sequences, StageInfo
 
 __all__ = [
     "Across",
@@ -46,11 +46,13 @@ __all__ = [
     "Ranked",
     "Recommendation",
     "Rows",
+    "RunInfo",
     "Scored",
     "Sequences",
     "Settings",
     "Source",
     "SrlError",
+    "StageInfo",
     "StrategyComponent",
     "evaluate",
     "hookimpl",

@@ -17,7 +17,8 @@ from sasrec_llm.data.training import Training
 from sasrec_llm.errors import DataError, RunError
 from sasrec_llm.evaluation.results import Asked, measure
 from sasrec_llm.evaluation.subsets import subset
-from sasrec_llm.experiment import Outcome, about, evaluate
+from sasrec_llm.experiment import evaluate
+from sasrec_llm.outcome import Outcome, about
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.protocols import TASKS
 from sasrec_llm.recipe import Recipe

@@ -15,9 +15,9 @@ from sasrec_llm.data.card import Card
 from sasrec_llm.data.prepare import prepare as prepare_data
 from sasrec_llm.data.wanted import find_wanted
 from sasrec_llm.errors import UsageError
-from sasrec_llm.experiment import Outcome
 from sasrec_llm.experiment import evaluate as evaluate_run
 from sasrec_llm.experiment import run as run_recipe
+from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import plugins
 from sasrec_llm.recipe.file import load_recipe
 from sasrec_llm.recipe.suite import is_suite

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.data.interactions import Interactions
-from sasrec_llm.durable import new_file, read_json, write_json, write_text
-from sasrec_llm.evaluation.bootstrap import Figure
-from sasrec_llm.evaluation.examiner import EVALUATED, Cost
-from sasrec_llm.evaluation.predictions import load_predictions, save_predictions
-from sasrec_llm.evaluation.results import Asked, Table, measure
+from sasrec_llm.evaluation.predictions import load_predictions
+from sasrec_llm.evaluation.results import Asked, measure
 from sasrec_llm.evaluation.subsets import subset
 from sasrec_llm.evaluation.task import Answers, Task
+from sasrec_llm.interfaces import RunInfo
+from sasrec_llm.outcome import Outcome, about, keep, tables
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
-from sasrec_llm.report.tables import plain
 from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, find_place, write_manifest, write_recipe
-from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, restore
+from sasrec_llm.systems import System, build, final_objective, fitted_floors, make_chain, open_data, restore
 from sasrec_llm.train.stages import Chain
 
 log = logging.getLogger(__name__)
-TOOK = ("seconds", "total_seconds", "pairs_per_second", "peak_memory_mb")  # facts of a stage that no run repeats
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A finished run and its figures."""
-
-    run: Run
-    system: str
-    tables: Mapping[str, list[Table]]  # split -> one table for each subset
-
-    def figures(self, subset: str = "all", split: str = "test") -> dict[str, Figure]:
-        """The system's own, by metric: each has a value and the ends of its interval."""
-        return next(table.systems[self.system] for table in self.tables[split] if table.subset == subset)
 
 
 def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> Outcome:
@@ -49,21 +32,33 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
     with found.lock():
         write_recipe(found, recipe, given)
         write_manifest(found, about(data), str(system.device), plugins)
-        chain = make_chain(recipe, data, system, found, workspace, plugins)
-        plugins.add(LogWriter(found), "log")
+        info = RunInfo(found.name, found.folder)
         try:
-            answers = name_systems(recipe, chain, plugins)
-        finally:
-            plugins.remove("log")
-        task = chain.examiner.task
-        for name, by_split in answers.items():
-            if task.constant(by_split["test"], data.of("test")):
-                log.warning("%s answers every question alike: nothing that it was given reaches its scores", name)
-        answers |= floors(recipe, system.context, chain, plugins)
-        answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
-        outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
-        keep(outcome, recipe, chain, answers)
-        draw_page(found, data, workspace, plugins)
+            plugins.event("srl_run_started", run=info)
+            outcome = carry_out(recipe, system, make_chain(recipe, data, system, found, workspace, plugins), found)
+            draw_page(found, data, workspace, plugins)
+        except BaseException as error:  # a signal, too
+            plugins.event("srl_run_failed", run=info, error=error)
+            raise
+        plugins.event("srl_run_finished", run=info, metrics=outcome.values())
+    return outcome
+
+
+def carry_out(recipe: Recipe, system: System, chain: Chain, found: Run) -> Outcome:
+    """Train, answer for every row, and write what was found."""
+    plugins, task = chain.plugins, chain.examiner.task
+    plugins.add(LogWriter(found), "log")
+    try:
+        answers = name_systems(recipe, chain, plugins)
+    finally:
+        plugins.remove("log")
+    for name, by_split in answers.items():
+        if task.constant(by_split["test"], chain.data.of("test")):
+            log.warning("%s answers every question alike: nothing that it was given reaches its scores", name)
+    answers |= floors(recipe, system.context, chain, plugins)
+    answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
+    outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
+    keep(outcome, recipe, chain, answers)
     return outcome
 
 
@@ -75,17 +70,6 @@ def draw_page(found: Run, data: Interactions, workspace: Workspace, plugins: Plu
         write_report(found.folder, found.folder / PAGE, datasets=workspace.data, plugins=plugins, data=data)
     except Exception as error:
         log.warning("%s is not written: %s: %s", found.folder / PAGE, type(error).__name__, error)
-
-
-def about(data: Interactions) -> dict[str, Any]:
-    return {
-        "name": data.name,
-        "protocol": data.protocol,
-        "task": data.task,
-        "history": data.history_rule,
-        **data.options,
-        "sha256": data.sha256,
-    }
 
 
 def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: Plugins) -> Outcome:
@@ -127,62 +111,3 @@ def calibrated(task: Task, by_split: Mapping[str, Answers]) -> dict[str, Answers
     """The answers to test with what validation says of their probabilities."""
     valid, test = by_split["valid"], by_split["test"]
     return {"valid": valid, "test": task.calibrated(test, on=valid, rows=task.data.of("valid"))}
-
-
-def costs(recipe: Recipe, stages: Mapping[str, Any], asked: Mapping[str, Cost]) -> dict[str, Cost]:
-    """Of each system in the tables; what a stage left took all stages up to it."""
-    found = {name: cost for name, cost in asked.items() if not name.startswith("stage ")}
-    seconds, peak = 0.0, 0.0
-    parts: dict[str, int] = {}
-    for number, (name, facts) in enumerate(stages.items(), start=1):
-        seconds += facts["total_seconds"]
-        peak = max(peak, facts.get("peak_memory_mb") or 0.0)  # stages of an older srl do not say
-        parts |= facts["trained_parameters"]
-        system = recipe.head.name if number == len(stages) else f"after {name}: {facts['objective']}"
-        found[system] = Cost(facts.get("pairs_per_second"), peak or None, seconds, sum(parts.values()))
-    return found
-
-
-def tables(recipe: Recipe, task: Task, answers: Mapping[str, Mapping[str, Answers]]) -> dict[str, list[Table]]:
-    return {
-        split: measure(
-            [Asked(task, task.data.of(split), {name: [by_split[split]] for name, by_split in answers.items()})],
-            recipe.subsets,
-            recipe.reference,
-        )
-        for split in EVALUATED
-    }
-
-
-def keep(outcome: Outcome, recipe: Recipe, chain: Chain, answers: Mapping[str, Mapping[str, Answers]]) -> None:
-    """predictions.parquet, report.txt, what it cost, and metrics.json last: with it the run counts as finished.
-
-    The first and the last have the same bytes however often the run was interrupted.
-    """
-    folder, task, data = outcome.run.folder, chain.examiner.task, chain.data
-    with new_file(folder / "predictions.parquet") as draft:
-        save_predictions(draft, task, answers)
-    write_text(
-        folder / "report.txt",
-        "\n\n".join(plain(table, split) for split, found in outcome.tables.items() for table in found) + "\n",
-    )
-    stages = {path.parent.parent.name: read_json(path) for path in outcome.run.stage_files(recipe)}
-    cost = {name: cost.dump() for name, cost in costs(recipe, stages, chain.examiner.costs).items()}
-    took = {name: {key: facts.pop(key, None) for key in TOOK} for name, facts in stages.items()}
-    write_json(folder / "costs.json", {"systems": cost, "stages": took})
-    write_json(
-        folder / "metrics.json",
-        {
-            "version": 3,
-            "system": outcome.system,
-            "data": about(data),
-            "seed": recipe.head.seed,
-            "reference": recipe.reference,
-            "answers": {
-                split: {name: task.distribution(found[split], data.of(split)) for name, found in answers.items()}
-                for split in EVALUATED
-            },
-            **{split: [table.dump() for table in found] for split, found in outcome.tables.items()},
-            "stages": stages,
-        },
-    )

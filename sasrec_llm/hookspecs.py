@@ -16,7 +16,7 @@ from sasrec_llm.components import Component, MetricComponent, Source, StrategyCo
 if TYPE_CHECKING:
     import typer
 
-    from sasrec_llm.interfaces import Aligner, Backbone, Scorer, StageInfo, Strategy
+    from sasrec_llm.interfaces import Aligner, Backbone, RunInfo, Scorer, StageInfo, Strategy
 
 PROJECT = "srl"  # entry point group and pluggy project name
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -73,6 +73,10 @@ class Events:
     """
 
     @hookspec
+    def srl_run_started(self, run: RunInfo) -> None:
+        """`srl run` begins a recipe, or goes on with it. Trials of `srl tune` and dry runs tell of stages alone."""
+
+    @hookspec
     def srl_stage_started(self, stage: StageInfo) -> None:
         """A stage begins, or continues after an interruption."""
 
@@ -87,3 +91,11 @@ class Events:
     @hookspec
     def srl_stage_finished(self, stage: StageInfo, checkpoint: Path) -> None:
         """A stage is done; `checkpoint` is the folder of its parts."""
+
+    @hookspec
+    def srl_run_finished(self, run: RunInfo, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
+        """All is in the run's folder; `metrics` are the recipe's own system on test: subset -> metric -> figure."""
+
+    @hookspec
+    def srl_run_failed(self, run: RunInfo, error: BaseException) -> None:
+        """A run ends early. `error` is no `Exception` where a signal ended it; the same command may go on with it."""

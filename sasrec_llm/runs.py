@@ -134,7 +134,7 @@ def write_manifest(run: Run, data: Mapping[str, Any], device: str, plugins: Plug
             "platform": platform.platform(),
             "device": device,
             "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-            "plugins": {row.package: row.version for row in plugins.rows if row.status == "ok"},
+            "plugins": {row.package: row.version for row in plugins.rows if row.status == "ok" and row.version != "-"},
             "git": git_state(),
             "data": dict(data),
         },

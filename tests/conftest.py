@@ -17,6 +17,7 @@ from tests.small_data import MONTH, prepared
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("SRL_TEST_DATA", ROOT.parent / "shared" / "data"))
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may need the network
+os.environ["SRL_DISABLE_PLUGINS"] = "mlflow"  # or it records every run of every test
 
 
 def pytest_report_header() -> str:
@@ -40,7 +41,7 @@ def workspace(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypa
     """Every test has data and runs of its own; what is costly to make is cached for the session."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SRL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    for name in ("SRL_DATA", "SRL_RUNS", "SRL_DISABLE_PLUGINS", "SRL_STRICT_PLUGINS"):
+    for name in ("SRL_DATA", "SRL_RUNS", "SRL_STRICT_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

@@ -16,7 +16,8 @@ from sasrec_llm.data.database import connect
 from sasrec_llm.durable import read_json
 from sasrec_llm.errors import DamagedError
 from sasrec_llm.evaluation.scoring import LikeTask
-from sasrec_llm.experiment import Outcome, run
+from sasrec_llm.experiment import run
+from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Workspace

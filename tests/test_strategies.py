@@ -15,7 +15,8 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sasrec_llm.data.training import Training
 from sasrec_llm.encoders.tabular import Boosting, Logistic
 from sasrec_llm.errors import RecipeError, RunError, UsageError
-from sasrec_llm.experiment import Outcome, evaluate, run
+from sasrec_llm.experiment import evaluate, run
+from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Workspace

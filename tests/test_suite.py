@@ -14,7 +14,8 @@ from sasrec_llm.cli.app import app
 from sasrec_llm.comparison import compare, grouped, mean_cost
 from sasrec_llm.errors import RecipeError, RunError, UsageError
 from sasrec_llm.evaluation.examiner import Cost
-from sasrec_llm.experiment import costs, run
+from sasrec_llm.experiment import run
+from sasrec_llm.outcome import costs
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe

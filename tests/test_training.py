@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.durable import new_folder, read_json, verify, write_json
 from sasrec_llm.errors import DamagedError, LockedError, NonFiniteError, RunError
-from sasrec_llm.experiment import Outcome, evaluate, run
+from sasrec_llm.experiment import evaluate, run
 from sasrec_llm.hookspecs import hookimpl
+from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Stage
 from sasrec_llm.recipe.check import check_recipe

@@ -24,6 +24,7 @@ from sasrec_llm.interfaces.encoders import (
     StatefulEncoder,
     TableEncoder,
 )
+from sasrec_llm.interfaces.events import RunInfo, StageInfo
 from sasrec_llm.interfaces.metrics import Metric, Ranked, Scored, Statistic
 from sasrec_llm.interfaces.recommenders import (
     Factored,
@@ -36,7 +37,7 @@ from sasrec_llm.interfaces.recommenders import (
     Recommender,
     Vectored,
 )
-from sasrec_llm.interfaces.strategies import Dependent, StageInfo, Strategy
+from sasrec_llm.interfaces.strategies import Dependent, Strategy
 
 __all__ = [
     "Aligner",
@@ -62,6 +63,7 @@ __all__ = [
     "Reading",
     "Recommender",
     "Rows",
+    "RunInfo",
     "Scored",
     "Scorer",
     "Sequences",

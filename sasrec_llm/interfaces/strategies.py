@@ -1,9 +1,8 @@
-"""Strategies, and what is told of a stage."""
+"""Strategies: how the parts meet."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sasrec_llm.interfaces.batches import Examples, Sequences, TrainingData
@@ -40,18 +39,3 @@ class Dependent(Protocol):
     """A strategy that is made of more than its recipe says, such as finished runs."""
 
     depends_on: str  # hash of it
-
-
-@dataclass(frozen=True, slots=True)
-class StageInfo:
-    """What the event hooks are told about a stage."""
-
-    run: str
-    name: str
-    position: int  # from 1
-    count: int
-    objective: str
-    train: Mapping[str, int]  # part -> number of parameters
-    epochs: int
-    steps: int  # optimiser steps of an epoch; 0 for a closed form
-    metric: str

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
+
 import numpy as np
 import srl_popularity
 import torch
 
 from sasrec_llm import Rows
-from sasrec_llm.plugins import Plugins
 from sasrec_llm.testing import check_encoder, check_plugin, context, histories
 
 
 def test_it_is_installed_and_keeps_the_promises_of_an_encoder() -> None:
-    found = Plugins()
-    found.load()
-    component, row = found.offers("encoders")["smoothed-popularity"]
-    assert (row.package, row.status) == ("srl-popularity", "ok")
+    (entry,) = entry_points(group="srl", name="popularity")
+    assert entry.load() is srl_popularity
     check_plugin(srl_popularity)
+    (component,) = srl_popularity.srl_encoders()
     check_encoder(component)
 
 
