@@ -18,11 +18,11 @@ from sasrec_llm.components import (
     Source,
     StrategyComponent,
 )
-from sasrec_llm.errors import SrlError
+from sasrec_llm.errors import SrlError, UsageError
 from sasrec_llm.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences
+    from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, Scored, Sequences, StageInfo, TrainingData
 
 __all__ = [
     "Across",
@@ -39,7 +39,10 @@ __all__ = [
     "Settings",
     "Source",
     "SrlError",
+    "StageInfo",
     "StrategyComponent",
+    "TrainingData",
+    "UsageError",
     "hookimpl",
 ]
 

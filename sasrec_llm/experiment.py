@@ -36,7 +36,7 @@ class Outcome:
     tables: Mapping[str, list[Table]]  # split -> one table for each subset
 
 
-def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> Outcome:
+def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, *, page: bool = True) -> Outcome:
     """Train what is not trained yet, score the test rows once, and leave everything in the run's folder."""
     data = open_data(recipe, workspace, plugins)
     system = build(recipe, data, workspace, plugins)  # before the folder: what cannot be built leaves no trace
@@ -58,7 +58,8 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
         answers = {name: calibrated(task, by_split) for name, by_split in answers.items()}
         outcome = Outcome(found, recipe.head.name, tables(recipe, task, answers))
         keep(outcome, recipe, chain, answers)
-        draw_page(found, data, workspace, plugins)
+        if page:
+            draw_page(found, data, workspace, plugins)
     return outcome
 
 
