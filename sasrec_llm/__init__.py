@@ -24,14 +24,24 @@ from sasrec_llm.components import (
     Source,
     StrategyComponent,
 )
-from sasrec_llm.errors import SrlError
+from sasrec_llm.errors import SrlError, UsageError
 from sasrec_llm.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from sasrec_llm.answering.loaded import LoadedRun, Recommendation
     from sasrec_llm.answering.questions import Question
     from sasrec_llm.api import evaluate, load_run, prepare, recommend, run
-    from sasrec_llm.interfaces import Examples, Histories, Ranked, Rows, RunInfo, Scored, Sequences, StageInfo
+    from sasrec_llm.interfaces import (
+        Examples,
+        Histories,
+        Ranked,
+        Rows,
+        RunInfo,
+        Scored,
+        Sequences,
+        StageInfo,
+        TrainingData,
+    )
 
 __all__ = [
     "Across",
@@ -54,6 +64,8 @@ __all__ = [
     "SrlError",
     "StageInfo",
     "StrategyComponent",
+    "TrainingData",
+    "UsageError",
     "evaluate",
     "hookimpl",
     "load_run",

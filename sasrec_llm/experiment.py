@@ -24,7 +24,7 @@ from sasrec_llm.train.stages import Chain
 log = logging.getLogger(__name__)
 
 
-def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> Outcome:
+def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, *, page: bool = True) -> Outcome:
     """Train what is not trained yet, score the test rows once, and leave everything in the run's folder."""
     data = open_data(recipe, workspace, plugins)
     system = build(recipe, data, workspace, plugins)  # before the folder: what cannot be built leaves no trace
@@ -36,7 +36,8 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins) -> O
         try:
             plugins.event("srl_run_started", run=info)
             outcome = carry_out(recipe, system, make_chain(recipe, data, system, found, workspace, plugins), found)
-            draw_page(found, data, workspace, plugins)
+            if page:
+                draw_page(found, data, workspace, plugins)
         except BaseException as error:  # a signal, too
             plugins.event("srl_run_failed", run=info, error=error)
             raise

@@ -1,4 +1,4 @@
-"""Find plugins, load each by itself, look components up. The only importer of `importlib.metadata`.
+"""Load each plugin by itself, look components up.
 
 A plugin that cannot be loaded is a row with its error, one line on stderr, and nothing else: every command still
 works. `SRL_DISABLE_PLUGINS=a,b` (or `*`) leaves plugins out; `SRL_STRICT_PLUGINS=1` makes a broken one an error.
@@ -9,11 +9,9 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
-import importlib.metadata
 import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +20,13 @@ import pluggy
 from sasrec_llm.components import KINDS, Component, MetricComponent, Source, StrategyComponent
 from sasrec_llm.errors import ComponentError, StoppedError
 from sasrec_llm.hookspecs import PROJECT, Events, Offers
+from sasrec_llm.installed import PACKAGE, PluginRow, installed, our_version
 
 log = logging.getLogger(__name__)
 
 BUILTIN = "sasrec_llm.builtin"
 OWN = "builtin"  # name of our own row
 RECORDS: dict[str, type] = {"sources": Source, "strategies": StrategyComponent, "metrics": MetricComponent}
-
-
-@dataclass(slots=True)
-class PluginRow:
-    """One line of `srl plugins`."""
-
-    name: str
-    package: str
-    version: str
-    status: str = "ok"  # ok | disabled | failed
-    error: str = ""
-    hooks: list[str] = field(default_factory=list)
-
-    @property
-    def owner(self) -> str:
-        return f"{self.package} {self.version}"
-
-    def fail(self, error: BaseException) -> None:
-        self.status, self.error = "failed", f"{type(error).__name__}: {error}"
-        if os.environ.get("SRL_STRICT_PLUGINS") == "1":
-            raise ComponentError(f"plugin {self.name} ({self.owner}) failed: {self.error}") from error
-        log.warning("plugin %s (%s) failed and is left out: %s", self.name, self.owner, self.error)
 
 
 class Plugins:
@@ -60,44 +37,55 @@ class Plugins:
         self.manager.add_hookspecs(Offers)
         self.manager.add_hookspecs(Events)
         self.rows: list[PluginRow] = []
+        self._registered: dict[str, PluginRow] = {}
         self._offers: dict[str, dict[str, tuple[Any, PluginRow]]] = {}
         self._muted: set[str] = set()
 
     def load(self) -> None:
         """The built-ins first, then every entry point of the group, in the order of their names."""
-        own = PluginRow(OWN, "sasrec-llm", importlib.metadata.version("sasrec-llm"))
-        self._add(own, lambda: importlib.import_module(BUILTIN))
+        own = PluginRow(OWN, PACKAGE, our_version(), BUILTIN)
+        self.attempt(own, lambda: importlib.import_module(BUILTIN))
         disabled = {name.strip() for name in os.environ.get("SRL_DISABLE_PLUGINS", "").split(",")}
-        for entry in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda found: found.name):
-            package = entry.dist.name if entry.dist else entry.module
-            row = PluginRow(entry.name, package, entry.dist.version if entry.dist else "?")
-            if disabled & {entry.name, package, "*"}:
+        for row, load in installed():
+            if disabled & {row.name, row.package, "*"}:
                 row.status = "disabled"
                 self.rows.append(row)
             else:
-                self._add(row, entry.load)
+                self.attempt(row, load)
 
-    def add(self, plugin: object, name: str) -> None:
+    def add(self, plugin: object, name: str) -> PluginRow:
         """Register an object as a plugin, for tests and for watchers of a run."""
-        self._add(PluginRow(name, name, "-"), lambda: plugin)
+        return self.attempt(PluginRow(name, name, "-", getattr(plugin, "__name__", "")), lambda: plugin)
 
     def remove(self, name: str) -> None:
         self.manager.unregister(name=name)
-        self.rows = [row for row in self.rows if row.name != name]
+        self.rows.remove(self._registered.pop(name))
         self._offers.clear()
 
-    def _add(self, row: PluginRow, load: Any) -> None:
+    def attempt(self, row: PluginRow, load: Callable[[], object]) -> PluginRow:
+        """Register what `load` returns. Whatever it raises is noted in the row."""
         self.rows.append(row)
         self._offers.clear()
         try:
             plugin = load()
             self.manager.register(plugin, name=row.name)
+            self._registered[row.name] = row
             self.manager.check_pending()
             row.hooks = sorted(caller.name for caller in self.manager.get_hookcallers(plugin) or ())
         except (Exception, SystemExit) as error:  # whatever a foreign import may raise
-            if self.manager.has_plugin(row.name):
+            if self.plugin(row):  # and not another of that name
                 self.manager.unregister(name=row.name)
+                del self._registered[row.name]
             row.fail(error)
+        return row
+
+    def row(self, name: str) -> PluginRow:
+        """Of the plugin that is registered under a name, which more than one may want."""
+        return self._registered[name]
+
+    def plugin(self, row: PluginRow) -> Any:
+        """What is registered for a row; None where it is left out."""
+        return self.manager.get_plugin(row.name) if self._registered.get(row.name) is row else None
 
     def offers(self, kind: str) -> dict[str, tuple[Any, PluginRow]]:
         """All components of a kind: name -> (record, who offers it)."""
@@ -108,9 +96,8 @@ class Plugins:
     def _collect(self, kind: str) -> Iterator[tuple[str, tuple[Any, PluginRow]]]:
         seen: dict[str, PluginRow] = {}
         record = RECORDS.get(kind, Component)
-        rows = {row.name: row for row in self.rows}
         for impl in getattr(self.manager.hook, f"srl_{kind}").get_hookimpls():
-            row = rows[impl.plugin_name]
+            row = self.row(impl.plugin_name)
             try:
                 found: list[Any] = list(impl.function())
                 for item in found:
@@ -134,7 +121,7 @@ class Plugins:
                 offered: Any = impl.function()
                 found += [Path(folder) for folder in offered]
             except (Exception, SystemExit) as error:
-                next(row for row in self.rows if row.name == impl.plugin_name).fail(error)
+                self.row(impl.plugin_name).fail(error)
         return found
 
     def described(self) -> dict[str, Path]:
@@ -151,9 +138,9 @@ class Plugins:
     def unknown(self, kind: str, name: str) -> str:
         known = sorted(self.offers(kind))
         text = f"unknown {singular(kind)} {name!r}{suggestion(name, known)}"
-        failed = [f"{row.name} ({row.owner}): {row.error}" for row in self.rows if row.status == "failed"]
-        if failed:
-            text += "; a plugin that failed to load may offer it: " + "; ".join(failed)
+        out = [f"{row.name} ({row.owner}): {row.error}" for row in self.rows if row.error]
+        if out:
+            text += "; a plugin that is left out may offer it: " + "; ".join(out)
         return text if suggestion(name, known) else f"{text}; known: {', '.join(known)}"
 
     def event(self, name: str, **values: Any) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from sasrec_llm.cli import app as cli
-from sasrec_llm.plugins import plugins
 from sasrec_llm.signals import Interrupted, listening
 from tests.conftest import ROOT
 
@@ -35,30 +34,6 @@ train = ["encoder"]
 epochs = 1
 epoch_steps = 3
 """
-
-
-class Done:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def srl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Call `srl` in this process, fresh plugins each time."""
-
-    def call(*arguments: object) -> Done:
-        plugins.cache_clear()
-        monkeypatch.setattr(sys, "argv", ["srl", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        captured = capsys.readouterr()
-        return Done(code, captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from sasrec_llm.components import Component
 from sasrec_llm.encoders.settings import ConstantSettings
 from sasrec_llm.errors import ComponentError
 from sasrec_llm.hookspecs import hookimpl
+from sasrec_llm.installed import our_version
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Choice
 from sasrec_llm.strategies.assemble import make
@@ -22,7 +23,7 @@ from sasrec_llm import Component, Settings, hookimpl
 def srl_encoders():
     yield Component(name="{name}", summary="an encoder", settings=Settings, build="x:y")
 """
-Install = Callable[[str, str], None]
+Install = Callable[..., None]
 
 
 @pytest.fixture
@@ -30,12 +31,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     monkeypatch.syspath_prepend(str(tmp_path))
     made: list[str] = []
 
-    def make(name: str, code: str) -> None:
+    def make(name: str, code: str, *wants: str, plugin: str = "") -> None:
         (tmp_path / f"{name}.py").write_text(code)
         info = tmp_path / f"srl_{name}-1.2.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: srl-{name}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[srl]\n{name} = {name}\n")
+        requires = "".join(f"Requires-Dist: {line}\n" for line in wants)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: srl-{name}\nVersion: 1.2\n{requires}")
+        (info / "entry_points.txt").write_text(f"[srl]\n{plugin or name} = {name}\n")
         made.append(name)
 
     yield make
@@ -109,6 +111,55 @@ def test_a_name_that_is_taken_stays_with_its_owner_and_both_are_named(install: I
     state, error = status(found, "good")
     assert state == "failed"
     assert "'sasrec': srl-good 1.2 and sasrec-llm" in error
+
+
+@pytest.mark.parametrize(
+    ("wants", "bounds"),
+    [("sasrec-llm<0.1", "<0.1"), ("Sasrec_LLM[testing] ~=7.0", "~=7.0"), ("sasrec.llm (==0)", "==0")],
+)
+def test_a_plugin_for_other_versions_is_left_out_unread(install: Install, wants: str, bounds: str) -> None:
+    install("late", "raise RuntimeError('is read')", "numpy>=1", wants)
+    found = load()
+    assert status(found, "late") == ("incompatible", f"it wants sasrec-llm {bounds}, this is {our_version()}")
+    assert "sasrec" in found.offers("encoders")
+    with pytest.raises(ComponentError, match=r"late \(srl-late 1.2\): it wants sasrec-llm"):
+        found.get("encoders", "mine")
+
+
+@pytest.mark.parametrize(
+    "wants", ["sasrec-llm", "sasrec-llm>=0.1,<9", "sasrec-llm<0.1; extra == 'old'", "sasrec-llm-x<0.1", "x>9"]
+)
+def test_a_plugin_that_this_version_suits_is_loaded(install: Install, wants: str) -> None:
+    install("good", GOOD.format(name="mine"), wants)
+    assert "mine" in load().offers("encoders")
+
+
+def test_a_requirement_that_cannot_be_read_fails_its_plugin_only(install: Install) -> None:
+    install("good", GOOD.format(name="mine"), "sasrec-llm >> 1")
+    found = load()
+    assert status(found, "good")[0] == "failed"
+    assert "sasrec" in found.offers("encoders")
+
+
+def test_strict_makes_an_incompatible_plugin_an_error(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("late", "", "sasrec-llm<0.1")
+    monkeypatch.setenv("SRL_STRICT_PLUGINS", "1")
+    with pytest.raises(ComponentError, match=r"plugin late \(srl-late 1.2\) is incompatible: it wants"):
+        load()
+
+
+@pytest.mark.parametrize("first", ["", "import nonexistent_thing"])
+def test_two_plugins_of_one_name_do_not_undo_each_other(install: Install, first: str) -> None:
+    install("a", first or GOOD.format(name="one"), plugin="same")
+    install("b", GOOD.format(name="two"), plugin="same")
+    install("c", GOOD.format(name="three"), plugin="builtin")
+    found = load()
+    offered = found.offers("encoders")
+    assert "sasrec" in offered
+    assert "three" not in offered
+    name, owner = ("two", "srl-b 1.2") if first else ("one", "srl-a 1.2")
+    assert offered[name][1].owner == owner
+    assert sorted(row.status for row in found.rows if row.name == "same") == ["failed", "ok"]
 
 
 def test_plugins_can_be_left_out(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:

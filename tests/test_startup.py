@@ -30,6 +30,8 @@ sys.stderr.write("\\n" + json.dumps([code, [name for name in {heavy!r} if name i
         ["--help"],
         ["data", "prepare", "--help"],
         ["plugins"],
+        ["plugins", "show", "builtin"],
+        ["plugins", "check", "--help"],
         ["components", "encoders", "--json"],
         ["recipes", "list"],
         ["recipes", "schema"],
@@ -46,3 +48,10 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     exit_code, found = json.loads(done.stderr.splitlines()[-1])
     assert found == []
     assert exit_code == (2 if {"ml-1n", "tune"} & set(arguments) else 0)
+
+
+def test_versions_are_compared_only_where_a_plugin_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRL_DISABLE_PLUGINS", "*")
+    code = CODE.format(arguments=["--help"], heavy=("packaging",))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stderr.splitlines()[-1]) == [0, []]

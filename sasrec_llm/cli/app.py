@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 
 from sasrec_llm.cli import bench, compare, components, data, evaluate, recipes, recommend, report, run, tune
 from sasrec_llm.cli.output import prose, say
+from sasrec_llm.cli.plugins import app as plugin_commands
 from sasrec_llm.errors import SrlError, UsageError, out_of_memory
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.signals import Interrupted, listening
@@ -36,7 +37,7 @@ app.command("report")(report.report)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
 app.command("components")(components.components)
-app.command("plugins")(components.list_plugins)
+app.add_typer(plugin_commands, name="plugins")
 
 
 def version(wanted: bool) -> None:
@@ -58,7 +59,6 @@ def root(
 
 def add_plugin_commands(to: typer.Typer, found: Plugins) -> None:
     """Let plugins add commands; a name that is taken is refused and the plugin reported."""
-    rows = {row.name: row for row in found.rows}
     for impl in found.manager.hook.srl_commands.get_hookimpls():
         extra = typer.Typer()
         try:
@@ -67,7 +67,7 @@ def add_plugin_commands(to: typer.Typer, found: Plugins) -> None:
             if taken:
                 raise UsageError(f"the command {', '.join(sorted(taken))} exists already")
         except (Exception, SystemExit) as error:
-            rows[impl.plugin_name].fail(error)
+            found.row(impl.plugin_name).fail(error)
             continue
         to.registered_commands += extra.registered_commands
         to.registered_groups += extra.registered_groups

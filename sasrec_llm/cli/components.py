@@ -1,4 +1,4 @@
-"""`srl components [KIND]` and `srl plugins`"""
+"""`srl components [KIND]`"""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from sasrec_llm.cli.output import print_json, print_rows, print_text, say
+from sasrec_llm.cli.output import print_json, print_rows, print_text
 from sasrec_llm.cli.run import Json
 from sasrec_llm.components import KINDS, StrategyComponent
-from sasrec_llm.errors import ComponentError, UsageError
+from sasrec_llm.errors import UsageError
 from sasrec_llm.plugins import PluginRow, plugins, singular, suggestion
 
 
@@ -33,17 +33,17 @@ def components(
         print_rows(shown or [["  none", "", ""]])
         if kind:
             for _, component, _ in found:
-                _details(component)
+                if rows := details(component):
+                    print_text(f"\n{component.name}")
+                    print_rows(rows)
 
 
-def _details(component: Any) -> None:
+def details(component: Any) -> list[list[str]]:
+    """Settings with their defaults, and objectives, as rows of a table."""
     settings = describe("", component, None).get("settings", {})
     rows = [[f"  {name}", f"= {field['default']}", field["help"]] for name, field in settings.items()]
     objectives = component.objectives.items() if isinstance(component, StrategyComponent) else ()
-    rows += [[f"  objective {name}", f"trains {', '.join(o.train)}", o.summary] for name, o in objectives]
-    if rows:
-        print_text(f"\n{component.name}")
-        print_rows(rows)
+    return rows + [[f"  objective {name}", f"trains {', '.join(o.train)}", o.summary] for name, o in objectives]
 
 
 def describe(kind: str, component: Any, row: PluginRow | None) -> dict[str, Any]:
@@ -68,28 +68,3 @@ def _default(field: Any) -> Any:
         return "(required)"
     value = field.get_default(call_default_factory=True)
     return value.model_dump() if isinstance(value, BaseModel) else value
-
-
-def list_plugins(json: Json = False) -> None:
-    """List installed plugins: version, whether each could be loaded, and what it offers."""
-    found = plugins()
-    offers: dict[str, dict[str, Any]] = {}
-    for k in KINDS:  # a plugin may fail, and names may clash, only when they are asked for
-        try:
-            offers[k] = found.offers(k)
-        except ComponentError as error:
-            offers[k] = {}
-            say(f"{error}\n{error.hint}")
-    entries = []
-    for row in found.rows:
-        counts = {k: sum(owner is row for _, owner in offers[k].values()) for k in KINDS}
-        entries.append((row, {k: n for k, n in counts.items() if n}))
-    if json:
-        keys = ("name", "package", "version", "status", "error", "hooks")
-        print_json([{**{key: getattr(row, key) for key in keys}, "offers": counts} for row, counts in entries])
-        return
-    rows = []
-    for row, counts in entries:
-        what = " · ".join(f"{n} {k if n > 1 else singular(k)}" for k, n in counts.items())
-        rows.append([row.package, row.version, row.status, row.error or what or ", ".join(row.hooks)])
-    print_rows(rows)

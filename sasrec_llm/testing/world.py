@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +11,11 @@ from numpy.typing import NDArray
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.data.training import first_seen
-from sasrec_llm.interfaces import Examples, Histories, Rows
+from sasrec_llm.interfaces import Examples, Histories, Rows, Sequences
+from sasrec_llm.runs import Workspace
 
 N_USERS, N_ITEMS = 6, 20
+LISTS: tuple[list[int], ...] = ([], [1], [4, 2, 9], list(range(1, 16)))  # histories, from nothing to long
 
 
 def context(**changes: Any) -> BuildContext:
@@ -26,7 +26,7 @@ def context(**changes: Any) -> BuildContext:
         "n_items": N_ITEMS,
         "item_texts": texts,
         "seed": 3,
-        "cache": Path(tempfile.gettempdir(), "srl-testing"),
+        "cache": Workspace.from_environment().cache / "testing",
         "data": SmallData(),
     }
     return BuildContext(**(found | changes))
@@ -41,6 +41,19 @@ def histories(lists: Sequence[Sequence[int]], length: int) -> Histories:
     lengths = torch.tensor([len(found) for found in lists])
     users = torch.arange(1, len(lists) + 1) % (N_USERS + 1)
     return Histories(items, lengths, users, torch.full((len(lists),), 10_000))
+
+
+def examples() -> Examples:
+    """Two candidates for each of `LISTS`, with answers of both kinds."""
+    candidates = torch.tensor([[1, 2], [3, 4], [5, 5], [7, 20]])
+    labels = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
+    return Examples(histories(LISTS, 25), candidates, labels)
+
+
+def sequences() -> Sequences:
+    """Three, of different lengths, with a pattern that repeats."""
+    items = torch.tensor([[1, 2, 3, 4, 5, 6], [0, 0, 7, 1, 2, 3], [3, 4, 5, 6, 7, 1]])
+    return Sequences(items, torch.tensor([1, 2, 3]), torch.full((3,), 100))
 
 
 def rows(seed: int = 0, count: int = 60) -> Rows:
