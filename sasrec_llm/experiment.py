@@ -15,11 +15,12 @@ from sasrec_llm.evaluate.predictions import load_predictions, save_predictions
 from sasrec_llm.evaluate.results import Asked, Table, measure
 from sasrec_llm.evaluate.subsets import subset
 from sasrec_llm.evaluate.task import Answers, Task
+from sasrec_llm.made_with import write_manifest
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.report.tables import plain
-from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, find_place, write_manifest, write_recipe
+from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, find_place, write_recipe
 from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, restore
 from sasrec_llm.train.stages import Chain
 
