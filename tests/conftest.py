@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from sasrec_llm.cli import app as cli
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
-from sasrec_llm.plugins import Plugins
+from sasrec_llm.plugins import Plugins, plugins
 from tests.report_runs import make_pages, make_runs
 from tests.small_data import MONTH, prepared
 
@@ -109,3 +112,27 @@ def reported(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path, builti
 def pages(reported: dict[str, Path], builtins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Pages about them: of one, of one that asks what comes next, of several."""
     return make_pages(reported, tmp_path_factory.mktemp("pages"), builtins)
+
+
+class Done:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def srl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call `srl` in this process, fresh plugins each time."""
+
+    def call(*arguments: object) -> Done:
+        plugins.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["srl", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return call

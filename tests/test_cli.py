@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from sasrec_llm.cli import app as cli
-from sasrec_llm.plugins import plugins
 from sasrec_llm.signals import Interrupted, listening
 from tests.conftest import ROOT
 
@@ -35,30 +34,6 @@ train = ["encoder"]
 epochs = 1
 epoch_steps = 3
 """
-
-
-class Done:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def srl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Call `srl` in this process, fresh plugins each time."""
-
-    def call(*arguments: object) -> Done:
-        plugins.cache_clear()
-        monkeypatch.setattr(sys, "argv", ["srl", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        captured = capsys.readouterr()
-        return Done(code, captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture
@@ -91,7 +66,7 @@ def test_data_commands(srl: Any, workspace: Path) -> None:
     done = srl("data", "prepare", "demo")
     assert done.code == 0
     assert "20,000 · merged 0 · quarantined 0" in done.out
-    assert "prepared" in srl("data", "list").out
+    assert "prepared" in srl("data", "ls").out
     assert "licence" not in srl("data", "show", "demo").err
     assert json.loads(srl("data", "show", "demo", "--json").out)["kept"] == 20_000
     Path("shop.csv").write_text(
@@ -112,14 +87,12 @@ def test_listings(srl: Any) -> None:
     assert "dropout" in out
     kinds = {entry["kind"] for entry in json.loads(srl("components", "--json").out)}
     assert kinds == {"source", "encoder", "aligner", "backbone", "strategy", "metric"}
-    assert "quickstart.toml" in srl("recipes", "list").out
-    assert json.loads(srl("recipes", "show", ROOT / "recipes" / "icl.toml").out)["name"] == "icl"
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "texts"),
     [
-        (["run", "nowhere.toml"], 2, ["there is no recipe nowhere.toml", "srl recipes list"]),
+        (["run", "nowhere.toml"], 2, ["there is no recipe nowhere.toml", "srl recipes ls"]),
         (["run", "smal.toml"], 2, ["did you mean 'small.toml'?"]),
         (["run", "broken.toml"], 2, ["is not TOML"]),
         (["run", "small.toml", "--set", "stages.encoder.epochs=none"], 2, ["stages.encoder.epochs", "whole number"]),
@@ -252,7 +225,9 @@ def test_every_command_has_help_with_a_first_line() -> None:
         ["eval"],
         ["tune"],
         ["data", "prepare"],
-        ["data", "list"],
+        ["data", "ls"],
+        ["runs", "rm"],
+        ["doctor"],
         ["components"],
         ["plugins"],
         ["recipes"],
