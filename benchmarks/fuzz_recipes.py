@@ -71,9 +71,9 @@ def changed(table: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     return table
 
 
-def bases() -> list[dict[str, Any]]:
+def bases(known: Plugins) -> list[dict[str, Any]]:
     """The shipped recipes; those that are quick to build, once more on made-up data."""
-    found = [read_toml(path) for path in sorted(RECIPES.rglob("*.toml"))]
+    found = [read_toml(path, known) for path in sorted(RECIPES.rglob("*.toml"))]
     found = [table for table in found if "strategy" in table and "search" not in table]
     quick = [copy.deepcopy(table) for table in found if table["strategy"]["use"] == QUICK]
     for table in quick:
@@ -91,7 +91,7 @@ def main() -> None:
     asked = parser.parse_args()
     chance, known = random.Random(asked.seed), Plugins()
     known.load()
-    recipes = bases()
+    recipes = bases(known)
     ended, bad = Counter[str](), 0
     with tempfile.TemporaryDirectory() as scratch:
         place = Workspace(Path(scratch, "data"), Path(scratch, "runs"), Path(scratch, "cache"))

@@ -20,6 +20,7 @@ from sasrec_llm.experiment import run as run_recipe
 from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import plugins
 from sasrec_llm.recipe.file import load_recipe
+from sasrec_llm.recipe.installed import find_recipe
 from sasrec_llm.recipe.suite import is_suite
 from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Workspace
@@ -40,8 +41,8 @@ def prepare(what: str | Path, *, source: str | Path | None = None, **options: An
 
 def run(recipe: str | Path, changes: Mapping[str, Any] | None = None) -> Outcome:
     """`srl run RECIPE --set KEY=VALUE`: `changes` are {"stages.align.epochs": 3}; what is finished is not redone."""
-    path = Path(recipe)
-    if is_suite(path):
+    path = find_recipe(Path(recipe), plugins())
+    if is_suite(path, plugins()):
         raise UsageError(f"{path} is a suite", hint=f"Run: srl run {path}")
     overrides = [f"{key}={json.dumps(value)}" for key, value in (changes or {}).items()]
     checked = load_recipe(path, overrides, plugins())

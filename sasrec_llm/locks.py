@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 def locked(what: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold the file or folder `what`, which need not exist yet, or say who does; with `wait`, until they are done."""
     what.parent.mkdir(parents=True, exist_ok=True)
-    holder, lock = what.with_name(f".{what.name}.holder.json"), FileLock(what.with_name(f".{what.name}.lock"))
+    holder, lock = _note(what), _lock(what)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -43,6 +43,28 @@ def locked(what: Path, *, wait: bool = False) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def at_work(what: Path) -> str:
+    """Who holds the file or folder now, or nobody: "". Nothing is locked to find out unless there is a note."""
+    holder = _note(what)
+    if not holder.is_file():
+        return ""
+    try:
+        with _lock(what).acquire(timeout=0):
+            with contextlib.suppress(OSError):
+                holder.unlink()  # of a process that died
+            return ""
+    except (Timeout, OSError):  # held, or not ours to lock
+        return _who(holder)
+
+
+def _note(what: Path) -> Path:
+    return what.with_name(f".{what.name}.holder.json")
+
+
+def _lock(what: Path) -> FileLock:
+    return FileLock(what.with_name(f".{what.name}.lock"))
 
 
 def _who(holder: Path) -> str:

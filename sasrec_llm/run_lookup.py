@@ -27,7 +27,10 @@ def find_run(runs: Path, name: str | None, data_sha: str = "", seed: int | None 
         return found[0]
     known = ", ".join(run.name for run in (found or finished)[-5:]) or "none"
     what = "more than one run matches" if found else "no finished run matches"
-    raise RunError(f"{what} {name!r}; finished runs{' on this data' if data_sha else ''} in {runs}: {known}")
+    raise RunError(
+        f"{what} {name!r}; finished runs{' on this data' if data_sha else ''} in {runs}: {known}",
+        hint="List all: srl runs ls",
+    )
 
 
 def find_all(runs: Path, names: Sequence[str]) -> list[Run]:

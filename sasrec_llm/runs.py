@@ -2,6 +2,7 @@
 
 recipe.toml        as given                       resolved.json   with every default
 manifest.json      versions, data hash, device    log.jsonl       what happened, step by step
+failure.json       the error it ended in, until it is started again
 stages/<name>/     checkpoints while training; `result/` when done
 metrics.json  predictions.parquet  costs.json      report.txt  report.html
 """
@@ -9,12 +10,8 @@ metrics.json  predictions.parquet  costs.json      report.txt  report.html
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from sasrec_llm.durable import DRAFT, digest, read_json, sweep, write_json, write_text
+from sasrec_llm.errors import StoppedError
 from sasrec_llm.hookspecs import hookimpl
 from sasrec_llm.interfaces import StageInfo
 from sasrec_llm.locks import locked
-from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 
 PAGE = "report.html"
-PACKAGES = ("sasrec-llm", "torch", "transformers", "peft", "duckdb", "numpy", "scikit-learn", "safetensors")
+FAILURE = "failure.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +76,20 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
+        """Work on it alone. An error that ends the work is kept, for those who ask why there are no figures."""
         with locked(self.folder):
             sweep(self.folder, f"**/{DRAFT}*")
-            yield
+            (self.folder / FAILURE).unlink(missing_ok=True)
+            try:
+                yield
+            except StoppedError:
+                raise
+            except Exception as error:
+                if self.folder.is_dir():
+                    about = {"error": type(error).__name__, "message": str(error), "hint": getattr(error, "hint", "")}
+                    with contextlib.suppress(OSError):  # a full disk may be what ended it
+                        write_json(self.folder / FAILURE, {"when": now(), **about})
+                raise
 
     def truncate_log(self, stage: str, step: int, epoch: int) -> None:
         """Forget what was logged of a stage after so many steps and epochs: it is done again."""
@@ -114,6 +122,10 @@ def finished_run(runs: Path, recipe: Recipe, data_sha: str) -> Run | None:
     return run if (run.folder / "metrics.json").is_file() else None
 
 
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def dated(runs: Path, name: str, key: str) -> Path:
     """The folder of that name and key there is, of whatever day, or that of today."""
     found = sorted(runs.glob(f"*-{name}-{key}"))
@@ -122,35 +134,6 @@ def dated(runs: Path, name: str, key: str) -> Path:
 
 def _key(recipe: Recipe, data_sha: str) -> str:
     return digest([recipe.dump(), data_sha])[:6]
-
-
-def write_manifest(run: Run, data: Mapping[str, Any], device: str, plugins: Plugins) -> None:
-    write_json(
-        run.folder / "manifest.json",
-        {
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": sys.argv,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "device": device,
-            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-            "plugins": {row.package: row.version for row in plugins.rows if row.status == "ok" and row.version != "-"},
-            "git": git_state(),
-            "data": dict(data),
-        },
-    )
-
-
-def git_state() -> dict[str, Any] | None:
-    """Commit and whether files differ from it, of the folder we run in."""
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
 
 
 class LogWriter:

@@ -51,7 +51,7 @@ def test_a_recipe_says_what_it_is_and_runs(
     assert f"srl run recipes/{path.relative_to(RECIPES)}" in text
     shutil.copytree(demo_folder, workspace / "data" / "demo")
     place = Workspace(workspace / "data", workspace / "runs", tmp_path_factory.getbasetemp() / "cache")
-    table = small(read_toml(path))
+    table = small(read_toml(path, builtins))
     for member in table["strategy"].get("runs", []):
         made: dict[str, Any] = {
             "name": member,

@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from sasrec_llm.cli import bench, compare, components, data, evaluate, recipes, recommend, report, run, tune
+from sasrec_llm.cli import (
+    bench,
+    compare,
+    components,
+    data,
+    doctor,
+    evaluate,
+    recipes,
+    recommend,
+    report,
+    run,
+    runs,
+    tune,
+)  # fmt: skip
 from sasrec_llm.cli.output import prose, say
 from sasrec_llm.cli.plugins import app as plugin_commands
 from sasrec_llm.errors import SrlError, UsageError, out_of_memory
@@ -36,6 +49,8 @@ app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(runs.app, name="runs")
+app.command("doctor")(doctor.doctor)
 app.command("components")(components.components)
 app.add_typer(plugin_commands, name="plugins")
 
@@ -80,7 +95,7 @@ def _names(of: typer.Typer) -> set[str]:
 
 def main() -> None:
     logging.basicConfig(
-        level=logging.WARNING, format="%(message)s",
+        level=logging.CRITICAL if "_SRL_COMPLETE" in os.environ else logging.WARNING, format="%(message)s",
         handlers=[RichHandler(console=prose, show_time=False, show_path=False, markup=False)],
     )  # fmt: skip
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the hub has to say is in our own message
@@ -88,7 +103,7 @@ def main() -> None:
     try:
         with listening():
             add_plugin_commands(app, plugins())
-            app()
+            app(prog_name="srl")  # also of python -m sasrec_llm: what TAB asks for has that name
     except SrlError as error:
         sys.exit(_report(error, str(error), error.hint, error.exit_code, debug))
     except OSError as error:

@@ -9,24 +9,27 @@ from typing import Annotated
 import typer
 
 from sasrec_llm.cli.output import print_json, print_rows, say
+from sasrec_llm.cli.recipes import File
 from sasrec_llm.cli.run import Json, Set
 from sasrec_llm.plugins import plugins
 from sasrec_llm.recipe.file import load_recipe
+from sasrec_llm.recipe.installed import find_recipe
+
+QUICK = Path("quickstart")  # on made-up data
 
 
 def bench(
-    recipe: Annotated[Path | None, typer.Argument(help="A recipe; default: the quick start, on made-up data")] = None,
+    recipe: File = QUICK,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="For each of the hot paths")] = 6.0,
     set_: Set = None,
     json: Json = False,
 ) -> None:
     """Measure how fast this machine prepares, trains, scores and reads with a recipe: half a minute, nothing kept.
 
-    Example: srl bench recipes/dual_stage_cpu.toml
+    Example: srl bench dual_stage_cpu
     """
     known = plugins()
-    path = recipe or next(folder / "quickstart.toml" for folder in known.recipe_folders())
-    loaded = load_recipe(path, set_ or [], known)
+    loaded = load_recipe(find_recipe(recipe, known), set_ or [], known)
     from sasrec_llm.bench.paths import measure
     from sasrec_llm.runs import Workspace
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sasrec_llm.cli.completion import finished_runs
 from sasrec_llm.cli.evaluate import Split, known_subsets
 from sasrec_llm.cli.output import print_comparison, print_json, print_text
 from sasrec_llm.cli.run import Json
@@ -14,7 +15,11 @@ from sasrec_llm.plugins import plugins
 
 def compare(
     runs: Annotated[
-        list[str], typer.Argument(help="Folders or names of finished runs, all seeds of each; or the folder of a suite")
+        list[str],
+        typer.Argument(
+            help="Folders or names of finished runs, all seeds of each; or the folder of a suite",
+            autocompletion=finished_runs,
+        ),
     ],
     reference: Annotated[
         str, typer.Option("--reference", help="What the others are compared with; default: the first run")

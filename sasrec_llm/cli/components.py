@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
+from sasrec_llm.cli.completion import kinds
 from sasrec_llm.cli.output import print_json, print_rows, print_text
 from sasrec_llm.cli.run import Json
 from sasrec_llm.components import KINDS, StrategyComponent
@@ -15,7 +16,8 @@ from sasrec_llm.plugins import PluginRow, plugins, singular, suggestion
 
 
 def components(
-    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}")] = None, json: Json = False
+    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}", autocompletion=kinds)] = None,
+    json: Json = False,
 ) -> None:
     """List what can be named in a recipe, with settings and defaults.
 

@@ -1,4 +1,4 @@
-"""`srl data prepare | list | show`"""
+"""`srl data prepare`, and the group it is in"""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from sasrec_llm.cli import datasets
+from sasrec_llm.cli.completion import source_names
 from sasrec_llm.cli.output import print_json, print_rows, say
 from sasrec_llm.cli.run import Json
 from sasrec_llm.plugins import plugins
 
 app = typer.Typer(no_args_is_help=True, help="Prepare and look at datasets.")
+app.command("ls")(datasets.ls)
+app.command("list", hidden=True)(datasets.ls)
+app.command("show")(datasets.show)
 
 
 def _option(help_: str) -> Any:
@@ -24,7 +29,8 @@ def prepare_(
     what: Annotated[
         str,
         typer.Argument(
-            help="A dataset's name, or your file: .csv .tsv .jsonl .parquet (also .gz), or a .toml that describes it"
+            help="A dataset's name, or your file: .csv .tsv .jsonl .parquet (also .gz), or a .toml that describes it",
+            autocompletion=source_names,
         ),
     ],
     from_: Annotated[
@@ -97,38 +103,3 @@ def prepare_(
     say(f"  written     {folder} in {time.monotonic() - began:.1f} s")
     if card.quarantined or card.lost_items:
         say(f"  the quarantined rows and their reasons: {folder / 'rejects.parquet'}")
-
-
-@app.command("list")
-def list_(json: Json = False) -> None:
-    """List what is prepared, and what could be."""
-    from sasrec_llm.data.card import read_card
-    from sasrec_llm.data.own import read_own_toml
-    from sasrec_llm.runs import Workspace
-
-    workspace = Workspace.from_environment()
-    cards = [read_card(path.parent) for path in sorted(workspace.data.glob("*/card.json"))]
-    prepared = {card.name for card in cards}
-    sources = {name: source.summary for name, (source, _) in plugins().offers("sources").items()}
-    sources |= {name: f"{read_own_toml(path).summary}; --from FOLDER" for name, path in plugins().described().items()}
-    if json:
-        print_json({"prepared": [card.model_dump(mode="json") for card in cards], "sources": sorted(sources)})
-        return
-    rows = [
-        [card.name, "prepared", f"{card.kept:,} rows · {card.users:,} users · {card.items:,} items"] for card in cards
-    ]
-    rows += [[name, "available", summary] for name, summary in sorted(sources.items()) if name not in prepared]
-    print_rows(rows)
-
-
-@app.command()
-def show(name: Annotated[str, typer.Argument(help="A prepared dataset")], json: Json = False) -> None:
-    """Show the card of a prepared dataset."""
-    from sasrec_llm.data.card import read_card
-    from sasrec_llm.runs import Workspace
-
-    card = read_card(Workspace.from_environment().data / name)
-    if json:
-        print_json(card.model_dump(mode="json"))
-    else:
-        print_rows([["name", card.name], *([label, text] for label, text in card.lines())])

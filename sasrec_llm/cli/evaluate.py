@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from sasrec_llm.cli.completion import dataset_names, finished_runs, subset_names
 from sasrec_llm.cli.output import print_json, print_rows, print_table, print_text, say
 from sasrec_llm.cli.run import Json
 from sasrec_llm.errors import UsageError
@@ -14,15 +15,27 @@ from sasrec_llm.protocols import Subset
 
 SUBSETS = list(get_args(Subset))
 Split = Annotated[
-    list[str] | None, typer.Option("--split", help=f"Subset of the test rows: {', '.join(SUBSETS)}; default: all")
+    list[str] | None,
+    typer.Option(
+        "--split", help=f"Subset of the test rows: {', '.join(SUBSETS)}; default: all", autocompletion=subset_names
+    ),
 ]
 
 
 def evaluate(
-    run: Annotated[str | None, typer.Argument(help="Folder or part of the name of a run; default: the latest")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(help="Folder or part of the name of a run; default: the latest", autocompletion=finished_runs),
+    ] = None,
     split: Split = None,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="NAME", help="Another prepared dataset, which the run never saw")
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="NAME",
+            help="Another prepared dataset, which the run never saw",
+            autocompletion=dataset_names,
+        ),
     ] = None,
     protocol: Annotated[
         str | None, typer.Option("--protocol", help="How that dataset is split; default: as the run's own")

@@ -27,6 +27,11 @@ def say(text: str) -> None:
     prose.print(Text(text))
 
 
+def printable(text: str) -> str:
+    """What came from elsewhere, without what would move the cursor or change colours."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
 def print_rows(rows: list[list[str]], header: list[str] | None = None, right: bool = False, grey: bool = False) -> None:
     """Columns without lines, readable in a pipe too."""
     table = RichTable(

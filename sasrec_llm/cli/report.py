@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sasrec_llm.cli.completion import finished_runs
 from sasrec_llm.cli.output import print_text, say
 from sasrec_llm.plugins import plugins
 
@@ -14,7 +15,10 @@ from sasrec_llm.plugins import plugins
 def report(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(help="Folders or names of finished runs, or the folder of a suite; default: the latest run"),
+        typer.Argument(
+            help="Folders or names of finished runs, or the folder of a suite; default: the latest run",
+            autocompletion=finished_runs,
+        ),
     ] = None,
     reference: Annotated[
         str, typer.Option("--reference", help="Of several runs, what the others are compared with; default: the first")

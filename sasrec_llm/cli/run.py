@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sasrec_llm.cli.completion import recipe_names
 from sasrec_llm.cli.output import print_comparison, print_json, print_rows, print_table, print_text, say
 from sasrec_llm.errors import RunError
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.file import load_recipe
+from sasrec_llm.recipe.installed import find_recipe
 from sasrec_llm.recipe.suite import Suite, is_suite, load_suite, repeated
 
 if TYPE_CHECKING:
@@ -28,7 +30,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 
 
 def run(
-    recipe: Annotated[Path, typer.Argument(help="A recipe or a suite, e.g. recipes/dual_stage_cpu.toml")],
+    recipe: Annotated[
+        Path,
+        typer.Argument(help="A recipe or a suite: its file, or its name, e.g. quickstart", autocompletion=recipe_names),
+    ],
     set_: Set = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check it, try each stage for a moment, and say what it will take")
@@ -39,15 +44,16 @@ def run(
 
     A suite runs its recipes one after the other and compares them.
 
-    Example: srl run recipes/dual_stage_cpu.toml --set seed=1
+    Example: srl run dual_stage_cpu --set seed=1
     """
     known = plugins()
+    recipe = find_recipe(recipe, known)
     if dry_run:
-        suite = load_suite(recipe, set_ or [], known) if is_suite(recipe) else None
+        suite = load_suite(recipe, set_ or [], known) if is_suite(recipe, known) else None
         found = [one for each in suite.recipes.values() for one in each] if suite else []
         tell_plans(found or [load_recipe(recipe, set_ or [], known)], known, json)
         return
-    if is_suite(recipe):
+    if is_suite(recipe, known):
         run_all(load_suite(recipe, set_ or [], known), known, json)
         return
     checked = load_recipe(recipe, set_ or [], known)

@@ -12,17 +12,21 @@ from typing import Annotated, Any
 
 import typer
 
+from sasrec_llm.cli.completion import recipe_names
 from sasrec_llm.cli.output import print_json, print_rows, print_text, say
 from sasrec_llm.cli.run import Json, Set
 from sasrec_llm.errors import RunError, UsageError
 from sasrec_llm.plugins import plugins
+from sasrec_llm.recipe.installed import find_recipe
 from sasrec_llm.tune.question import read_question
 
 SHOWN = 10  # trials in the table
 
 
 def tune(
-    recipe: Annotated[Path, typer.Argument(help="A recipe file with a [search] table")],
+    recipe: Annotated[
+        Path, typer.Argument(help="A recipe with a [search] table: its file, or its name", autocompletion=recipe_names)
+    ],
     trials: Annotated[int, typer.Option("--trials", min=1, help="How many in all, with those of earlier calls")] = 20,
     study: Annotated[
         Path | None, typer.Option("--study", help="Where the study is kept; default: within its folder of the runs")
@@ -40,7 +44,7 @@ def tune(
     Example: srl tune mine.toml --trials 30
     """
     known = plugins()
-    question = read_question(recipe, set_ or [], known)
+    question = read_question(find_recipe(recipe, known), set_ or [], known)
     if find_spec("optuna") is None:
         raise UsageError("srl tune needs optuna, which is not installed", hint="pip install 'sasrec-llm[tune]'")
     from sasrec_llm.cli.progress import Watcher

@@ -17,15 +17,17 @@ from sasrec_llm.protocols import FOLDS, Subset
 from sasrec_llm.recipe.check import check_recipe, checked
 from sasrec_llm.recipe.file import apply, read_toml
 from sasrec_llm.recipe.fit import Problems
+from sasrec_llm.recipe.installed import find_recipe
 from sasrec_llm.recipe.merge import merge
 from sasrec_llm.recipe.models import SECTIONS, Recipe, Seed
+from sasrec_llm.recipe.origins import Traced, finish, read, told
 
 
 class SuiteSettings(Settings):
     """The keys of a suite file."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    recipes: list[str] = Field(min_length=1, description="recipe files, from this file's folder, in the order they run")
+    recipes: list[str] = Field(min_length=1, description="in the order they run: paths from this file, or names")
     seeds: list[Seed] | None = Field(None, min_length=1, description="every recipe with each of them")
     common: dict[str, Any] = Field({}, description="what every recipe takes over; of parts, those that it has")
     reference: str = Field("", description="system that the others are compared with; default: the first recipe's")
@@ -43,23 +45,29 @@ class Suite:
     reference: str = ""
 
 
-def is_suite(path: Path) -> bool:
-    return "recipes" in read_toml(path)
+def is_suite(path: Path, plugins: Plugins) -> bool:
+    return "recipes" in read_toml(path, plugins)
+
+
+def read_suite(path: Path, plugins: Plugins) -> SuiteSettings:
+    problems: Problems = []
+    settings = checked(SuiteSettings, read_toml(path, plugins), "", problems)
+    if settings is None:
+        raise RecipeError(str(path), problems)
+    return settings
 
 
 def load_suite(path: Path, overrides: Sequence[str], plugins: Plugins) -> Suite:
     """Every recipe checked; all problems of all of them at once."""
+    settings = read_suite(path, plugins)
     problems: Problems = []
-    table = read_toml(path)
-    settings = checked(SuiteSettings, table, "", problems)
-    if settings is None:
-        raise RecipeError(str(path), problems)
     recipes: dict[str, list[Recipe]] = {}
     given: dict[str, str] = {}
     for name in settings.recipes:
-        file = path.parent / name
+        file = find_recipe(Path(name), plugins, here=path.parent)
         try:
-            recipe = check_recipe(apply(overlay(read_toml(file), settings.common), overrides), str(file), plugins)
+            table = apply(overlay(read_toml(file, plugins), settings.common), overrides)
+            recipe = check_recipe(table, str(file), plugins)
         except RecipeError as error:
             problems += [(f"{name}: {key}", text) for key, text in error.problems]
             continue
@@ -71,6 +79,14 @@ def load_suite(path: Path, overrides: Sequence[str], plugins: Plugins) -> Suite:
     if problems:
         raise RecipeError(str(path), problems)
     return Suite(settings.name, recipes, given, settings.subsets, settings.reference)
+
+
+def trace_suite(path: Path, overrides: Sequence[str], plugins: Plugins) -> list[Traced]:
+    """Its recipes, each with who said what: `common` and `seeds` are said by the suite."""
+    settings = read_suite(path, plugins)
+    common = told({**settings.common, **({"seeds": settings.seeds} if settings.seeds else {})}, path.name)
+    files = [find_recipe(Path(name), plugins, here=path.parent) for name in settings.recipes]
+    return [finish(overlay(read(file, plugins), common), overrides, str(file), plugins) for file in files]
 
 
 def repeated(recipe: Recipe, given: str) -> Suite:

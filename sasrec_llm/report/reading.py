@@ -16,6 +16,7 @@ from sasrec_llm.durable import read_json
 from sasrec_llm.evaluation.bootstrap import Difference, Figure
 from sasrec_llm.evaluation.examiner import Cost
 from sasrec_llm.evaluation.results import Table
+from sasrec_llm.made_with import environment
 from sasrec_llm.protocols import METRIC
 from sasrec_llm.report.records import Kind, Source, Stage, Training
 from sasrec_llm.runs import Run
@@ -162,16 +163,3 @@ def read_source(folder: Path, resolved: Mapping[str, Any]) -> Source:
         resolved=json.dumps(resolved, indent=2, ensure_ascii=False),
         environment=list(environment(read_json(manifest))) if manifest.is_file() else [],
     )
-
-
-def environment(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """(label, text); of the command, what came after the program, whose place on the disk is nobody's business."""
-    yield "started", manifest["started"].replace("T", " ").replace("+00:00", " UTC")
-    yield "command", " ".join(["srl", *manifest["command"][1:]])
-    yield "device", manifest["device"]
-    yield "platform", f"Python {manifest['python']} · {manifest['platform']}"
-    git = manifest.get("git")
-    if git:
-        yield "git", git["commit"] + (" with uncommitted changes" if git["dirty"] else "")
-    yield "packages", " · ".join(f"{name} {version}" for name, version in manifest["versions"].items())
-    yield "plugins", " · ".join(f"{name} {version}" for name, version in manifest["plugins"].items() if version != "-")

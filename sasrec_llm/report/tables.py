@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sasrec_llm.evaluation.bootstrap import Difference, Figure
-from sasrec_llm.evaluation.results import Table
+if TYPE_CHECKING:  # and NumPy, which not all need who write figures
+    from sasrec_llm.evaluation.bootstrap import Difference, Figure
+    from sasrec_llm.evaluation.results import Table
 
 NAMES = {
     "auc": "AUC",

@@ -80,7 +80,7 @@ def _lacking(part: Any) -> str:
 
 
 def _read(path: Path, known: Plugins) -> None:
-    if is_suite(path):
+    if is_suite(path, known):
         load_suite(path, [], known)
     else:
         load_recipe(path, [], known)

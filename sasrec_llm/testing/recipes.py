@@ -28,7 +28,7 @@ def run_recipe(
         path = recipe if isinstance(recipe, Path) else Path(scratch, "recipe.toml")
         if isinstance(recipe, str):
             path.write_text(recipe, encoding="utf-8")
-        table = apply(read_toml(path), [f"data.use={NAME}", *changes])
+        table = apply(read_toml(path, known), [f"data.use={NAME}", *changes])
         if "floors" not in table.get("evaluate", {}):
             table = apply(table, ["evaluate.floors=[]"])
         checked = check_all(table, path.name, known)

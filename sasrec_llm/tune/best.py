@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,7 @@ from typing import Any
 from sasrec_llm.durable import write_text
 from sasrec_llm.recipe.file import apply
 from sasrec_llm.recipe.merge import put
-
-BARE = re.compile(r"[A-Za-z0-9_-]+")
+from sasrec_llm.recipe.toml import key, toml
 
 
 def write_best(
@@ -22,8 +19,8 @@ def write_best(
     """`overrides`: what was given by --set beside the recipe."""
     table = apply({}, overrides)
     table.pop("search", None)
-    for key, value in {**changes, "name": f"{name}-tuned"}.items():
-        table = put(table, key, value)
+    for changed, value in {**changes, "name": f"{name}-tuned"}.items():
+        table = put(table, changed, value)
     below = Path(os.path.relpath(recipe.resolve(), path.parent.resolve())).as_posix()
     lines = [f"# {about}", "#", f"# Run: srl run {path}", "", f"extends = {toml(below)}", *sorted(written(table))]
     write_text(path, "\n".join(lines) + "\n")
@@ -31,14 +28,9 @@ def write_best(
 
 def written(table: Mapping[str, Any], above: str = "") -> Iterator[str]:
     """`stages.align.lr = 0.001`, a line for each value."""
-    for key, value in table.items():
-        path = above + (key if BARE.fullmatch(key) else toml(key))
+    for name, value in table.items():
+        path = above + key(name)
         if isinstance(value, dict) and value:
             yield from written(value, f"{path}.")
         else:
             yield f"{path} = {toml(value)}"
-
-
-def toml(value: Any) -> str:
-    """A number, a string, true or false, a list of these, or an empty table: what JSON and TOML write alike."""
-    return json.dumps(value, ensure_ascii=False)

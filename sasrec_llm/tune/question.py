@@ -27,7 +27,7 @@ class Question:
 
 
 def read_question(file: Path, overrides: Sequence[str], plugins: Plugins) -> Question:
-    table = apply(read_toml(file), overrides)
+    table = apply(read_toml(file, plugins), overrides)
     recipe = check_all(table, str(file), plugins)
     if recipe.search is None:
         raise UsageError(
