@@ -19,8 +19,6 @@ from tests.small_data import MONTH, prepared
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("SRL_TEST_DATA", ROOT.parent / "shared" / "data"))
-os.environ["HF_HUB_OFFLINE"] = "1"  # no test may need the network
-os.environ["SRL_DISABLE_PLUGINS"] = "mlflow"  # or it records every run of every test
 
 
 def pytest_report_header() -> str:

@@ -251,3 +251,54 @@ def test_the_example_of_the_docs_runs(workspace: Path, capsys: pytest.CaptureFix
     first, *lists = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"\d+ \S+-sasrec-\w{6} 0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", first), first
     assert len(lists) == 2
+
+
+@pytest.fixture
+def at(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The commands find the runs."""
+    monkeypatch.setenv("SRL_DATA", str(place.workspace.data))
+    monkeypatch.setenv("SRL_RUNS", str(place.workspace.runs))
+    monkeypatch.setenv("SRL_CACHE", str(place.workspace.cache))
+    return place
+
+
+def test_recommend_says_whom_it_takes_for_whom(srl: Any, at: Place) -> None:
+    title = at.load("asked").catalogue.title_of(5)
+    words = title.casefold().rsplit(" (", 1)[0]
+    done = srl("recommend", "asked", "--user", "nobody", "--history", words, "-k", "3", "--explain")
+    assert done.code == 0, done.err
+    assert "nobody is not in the data: answered as for somebody new" in done.err
+    assert f"{words} → {title}" in done.err
+    first, *_ = lines = done.out.splitlines()
+    assert re.match(r"1 .* yes \d\.\d\d +near ", first)
+    assert lines[3:5] == ["", "What the language model was asked about the first:"]
+    done = srl("recommend", "next", "--history", title, "-k", "2", "--json")
+    assert [set(item) for item in json.loads(done.out)["items"]] == [
+        {"item", "title", "score", "probability", "reason"}
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["next"], "for whom?"),
+        (["next", "--history", "zzzz"], "no item is called 'zzzz'; did you mean: "),
+        (["nonesuch", "--user", "1"], "no finished run matches 'nonesuch'"),
+        (["next", "--user", "1", "-k", "5000"], "between 1 and 1,000 items"),
+    ],
+)
+def test_a_mistake_in_asking_is_one_message(srl: Any, at: Place, arguments: list[str], message: str) -> None:
+    done = srl("recommend", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_export_then_recommend_from_the_folder(srl: Any, at: Place, tmp_path: Path) -> None:
+    done = srl("export", "mf", "--to", "out", "--json")
+    assert done.code == 0, done.err
+    assert "parts/encoder/model.safetensors" in json.loads(done.out)["files"]
+    done = srl("recommend", "out", "--user", at.load("mf")._users[0], "-k", "2")
+    assert done.code == 0, done.err
+    assert "an export without rows does not know what" in done.err
+    assert len(done.out.splitlines()) == 2
+    assert "exists already" in srl("export", "mf", "--to", "out").err

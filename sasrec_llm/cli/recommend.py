@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec_llm.cli.completion import finished_runs
 from sasrec_llm.cli.output import print_json, print_rows, print_text, say
 from sasrec_llm.cli.run import Json
 from sasrec_llm.errors import UsageError
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from sasrec_llm.answering.loaded import LoadedRun, Recommendation
 
 RunOrExport = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A finished run, or the folder of an export; default: the latest")
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="A finished run, or the folder of an export; default: the latest",
+        autocompletion=finished_runs,
+    ),
 ]
 Candidates = Annotated[
     int, typer.Option("--candidates", min=1, help="Items that a language model is asked about one by one")
@@ -79,7 +85,10 @@ def _line(place: int, item: Recommendation) -> list[str]:
 
 
 def export(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A finished run; default: the latest")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A finished run; default: the latest", autocompletion=finished_runs),
+    ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="A new folder; default: the run's name")
     ] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sasrec_llm.cli.completion import plugin_names
 from sasrec_llm.cli.output import print_json, print_text, say
 from sasrec_llm.cli.run import Json
 from sasrec_llm.errors import ComponentError, UsageError
@@ -34,7 +35,9 @@ def new(
 
 
 def check(
-    package: Annotated[str, typer.Argument(help="A plugin, its package, its module, or the folder of one")],
+    package: Annotated[
+        str, typer.Argument(help="A plugin, its package, its module, or the folder of one", autocompletion=plugin_names)
+    ],
     json: Json = False,
 ) -> None:
     """Run the contract of everything a package offers, and say what fails.

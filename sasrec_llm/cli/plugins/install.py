@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sasrec_llm.cli.completion import plugin_names
 from sasrec_llm.cli.output import say
 from sasrec_llm.cli.plugins.listing import named, print_plugins
 from sasrec_llm.errors import ComponentError, UsageError
@@ -56,7 +57,9 @@ def install(
 
 
 def uninstall(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Plugins or their packages")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Plugins or their packages", autocompletion=plugin_names)
+    ],
 ) -> None:
     """Remove the packages of plugins.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sasrec_llm.cli.completion import plugin_names
 from sasrec_llm.cli.components import describe, details
 from sasrec_llm.cli.output import print_json, print_rows, print_text, say
 from sasrec_llm.cli.run import Json
@@ -42,7 +43,9 @@ def print_plugins(entries: Sequence[dict[str, Any]]) -> None:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A plugin or its package, as srl plugins list names them")],
+    name: Annotated[
+        str, typer.Argument(help="A plugin or its package, as srl plugins list names them", autocompletion=plugin_names)
+    ],
     json: Json = False,
 ) -> None:
     """Show a plugin: where its code is, its hooks, and what it offers with settings, defaults and help.
