@@ -62,7 +62,7 @@ def stages(run: Run, resolved: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def next_steps(one: Standing, manifest: Mapping[str, Any] | None) -> Iterator[str]:
     if one.state == "finished":
-        yield shlex.join(["srl", "eval", one.name])
+        yield shlex.join(["srl", "recommend", one.name, "--history", "TITLE"])
         yield shlex.join(["srl", "report", one.name, "--open"])
     elif one.state in ("interrupted", "failed"):
         if manifest and manifest["command"][1:2] == ["run"]:

@@ -171,7 +171,7 @@ def test_show_says_what_a_run_is_and_what_comes_next(srl: Any, runs: Path) -> No
     assert first["total_seconds"] > 0
     assert told["bytes"]["predictions.parquet"] == (likes / "predictions.parquet").stat().st_size
     assert told["bytes"]["stages"] > 0
-    assert told["next"] == [f"srl eval {likes.name}", f"srl report {likes.name} --open"]
+    assert told["next"] == [f"srl recommend {likes.name} --history TITLE", f"srl report {likes.name} --open"]
     assert "torch" in told["made_with"]["packages"]
     text = srl("runs", "show", likes).out
     for part in ("finished", "demo (temporal)", "mf → encoder-only, seed 42", "bias-regression", "AUC", "MB"):
