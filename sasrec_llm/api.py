@@ -22,8 +22,8 @@ from sasrec_llm.plugins import plugins
 from sasrec_llm.recipe.file import load_recipe
 from sasrec_llm.recipe.installed import find_recipe
 from sasrec_llm.recipe.suite import is_suite
-from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Workspace
+from sasrec_llm.runs.lookup import find_run
 
 
 def prepare(what: str | Path, *, source: str | Path | None = None, **options: Any) -> Card:

@@ -15,8 +15,8 @@ from sasrec_llm.evaluation.task import Answers, Task
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
-from sasrec_llm.run_lookup import kind
 from sasrec_llm.runs import Run, Workspace
+from sasrec_llm.runs.lookup import kind
 from sasrec_llm.systems import open_data, task_for
 
 # What of their data must be the same for runs to be compared; the last two are options of a protocol.

@@ -13,12 +13,12 @@ from sasrec_llm.evaluation.results import Asked, measure
 from sasrec_llm.evaluation.subsets import subset
 from sasrec_llm.evaluation.task import Answers, Task
 from sasrec_llm.interfaces import RunInfo
-from sasrec_llm.made_with import write_manifest
 from sasrec_llm.outcome import Outcome, about, keep, tables
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, find_place, write_recipe
+from sasrec_llm.runs.manifest import write_manifest
 from sasrec_llm.systems import System, build, final_objective, fitted_floors, make_chain, open_data, restore
 from sasrec_llm.train.stages import Chain
 

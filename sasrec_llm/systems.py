@@ -21,8 +21,8 @@ from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy, TrainingData
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe.check import check_recipe
-from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Run, Workspace
+from sasrec_llm.runs.lookup import find_run
 from sasrec_llm.strategies.assemble import assemble, make
 from sasrec_llm.train.stages import Chain
 

@@ -21,8 +21,8 @@ from sasrec_llm.experiment import evaluate, run
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
-from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Run, Workspace, find_place, write_recipe
+from sasrec_llm.runs.lookup import find_run
 from sasrec_llm.systems import build
 from tests.tiny_models import gpt, save_model
 

@@ -21,8 +21,8 @@ from sasrec_llm.errors import DamagedError, RunError, UsageError
 from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe.check import check_recipe
-from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Workspace
+from sasrec_llm.runs.lookup import find_run
 from tests.conftest import ROOT
 
 DATA = {"use": "demo", "protocol": "temporal"}

@@ -13,8 +13,8 @@ import pytest
 from sasrec_llm.durable import DRAFT
 from sasrec_llm.errors import NonFiniteError, StoppedError
 from sasrec_llm.locks import at_work, locked
-from sasrec_llm.run_states import find_standing, standing, standings
 from sasrec_llm.runs import Run
+from sasrec_llm.runs.states import find_standing, standing, standings
 from tests.report_runs import without_intervals
 
 

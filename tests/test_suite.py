@@ -20,8 +20,8 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.recipe.suite import load_suite, repeated
-from sasrec_llm.run_lookup import find_runs
 from sasrec_llm.runs import Run, Workspace
+from sasrec_llm.runs.lookup import find_runs
 from sasrec_llm.suite import SuiteOutcome, run_suite
 
 FEW = {"objective": "like", "train": ["encoder"], "epochs": 1, "epoch_steps": 3, "batch_size": 16}

@@ -24,8 +24,8 @@ from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Stage
 from sasrec_llm.recipe.check import check_recipe
-from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Workspace
+from sasrec_llm.runs.lookup import find_run
 from sasrec_llm.train.order import Order
 from sasrec_llm.train.schedule import scale
 

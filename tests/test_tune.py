@@ -28,8 +28,8 @@ from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe.file import load_recipe
 from sasrec_llm.recipe.schema import schema
 from sasrec_llm.recipe.search import check_all
-from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Run, Workspace
+from sasrec_llm.runs.lookup import find_run
 from sasrec_llm.tune.question import read_question
 from sasrec_llm.tune.search import Searched, search
 

@@ -30,8 +30,8 @@ from sasrec_llm.errors import DamagedError, RunError, UsageError
 from sasrec_llm.interfaces import Mergeable, Portable
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Choice, Recipe
-from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Run, Workspace
+from sasrec_llm.runs.lookup import find_run
 from sasrec_llm.strategies.assemble import make
 from sasrec_llm.systems import world
 from sasrec_llm.train.identity import about_part

@@ -18,8 +18,8 @@ from sasrec_llm.interfaces import Member, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
-from sasrec_llm.run_lookup import find_run
 from sasrec_llm.runs import Run, Workspace
+from sasrec_llm.runs.lookup import find_run
 from sasrec_llm.strategies.assemble import assemble
 from sasrec_llm.systems import final_objective, open_data, restore, world
 from sasrec_llm.train.identity import about_part

@@ -36,8 +36,8 @@ def compare(
     subsets = known_subsets(split)
     from sasrec_llm.comparison import compare as compare_runs
     from sasrec_llm.comparison import grouped
-    from sasrec_llm.run_lookup import find_all
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.runs.lookup import find_all
 
     workspace = Workspace.from_environment()
     members = grouped(find_all(workspace.runs, runs))

@@ -38,8 +38,8 @@ def _copied() -> Iterable[str]:
 
 def _runs(*marks: str) -> Iterable[str]:
     """Names of folders with such a file, and of the recipes they are of; of all that `srl runs` knows without any."""
-    from sasrec_llm.run_states import MARKS, NAMED
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.runs.states import MARKS, NAMED
 
     runs = Workspace.from_environment().runs
     for path in (found for mark in marks or MARKS for found in runs.glob(f"[!.]*/{mark}")):

@@ -103,5 +103,7 @@ def prepare_(
     say(f"  written     {folder} in {time.monotonic() - began:.1f} s")
     if card.quarantined or card.lost_items:
         say(f"  the quarantined rows and their reasons: {folder / 'rejects.parquet'}")
-    recipe = "quickstart" if 0 < card.liked_share < 1 else "next_item/sasrec"  # where nothing is disliked: what is next?
+    recipe = (
+        "quickstart" if 0 < card.liked_share < 1 else "next_item/sasrec"
+    )  # where nothing is disliked: what is next?
     say(f"Next: srl run {recipe} --set data.use={card.name}")

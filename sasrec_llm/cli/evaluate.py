@@ -55,8 +55,8 @@ def evaluate(
     from sasrec_llm.evaluation.subsets import MEANING
     from sasrec_llm.experiment import evaluate as evaluate_run
     from sasrec_llm.report.tables import cells
-    from sasrec_llm.run_lookup import find_run
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.runs.lookup import find_run
 
     workspace = Workspace.from_environment()
     found = find_run(workspace.runs, run)

@@ -108,8 +108,8 @@ def diff(a: Side, b: Side, json: Json = False) -> None:
 
     Example: srl recipes diff sasrec runs/2026-11-21-sasrec-3f9c2a
     """
-    from sasrec_llm.run_account import resolved
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.runs.account import resolved
 
     runs, known = Workspace.from_environment().runs, plugins()
     found = differences(resolved(a, runs, known), resolved(b, runs, known))

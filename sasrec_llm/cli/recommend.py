@@ -108,8 +108,8 @@ def export(
     Example: srl export dual-stage-cpu --to films
     """
     from sasrec_llm.answering.export import Exporter
-    from sasrec_llm.run_lookup import find_run
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.runs.lookup import find_run
 
     workspace = Workspace.from_environment()
     found = find_run(workspace.runs, run)

@@ -35,8 +35,8 @@ def report(
     from sasrec_llm.comparison import compare, grouped
     from sasrec_llm.durable import digest, read_json
     from sasrec_llm.report.write import write_comparison, write_report
-    from sasrec_llm.run_lookup import find_all, find_run
     from sasrec_llm.runs import PAGE, Workspace
+    from sasrec_llm.runs.lookup import find_all, find_run
 
     workspace, known = Workspace.from_environment(), plugins()
     suite = Path(runs[0]) if runs and len(runs) == 1 and Path(runs[0], "comparison.json").is_file() else None

@@ -26,8 +26,8 @@ app = typer.Typer(no_args_is_help=True, help="List, look at and remove runs.")
 def ls(json: Json = False) -> None:
     """List all runs, suites and searches, the oldest first: how far each is, and its main figure on test."""
     from sasrec_llm.report.tables import number, title
-    from sasrec_llm.run_states import standings
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.runs.states import standings
 
     runs = Workspace.from_environment().runs
     found = standings(runs)
@@ -60,9 +60,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a run, finished or not: its stages, figures and size, what it was made with, what to do next."""
-    from sasrec_llm.run_account import account
-    from sasrec_llm.run_states import find_standing
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.runs.account import account
+    from sasrec_llm.runs.states import find_standing
 
     found = account(find_standing(Workspace.from_environment().runs, run))
     if json:
@@ -124,7 +124,7 @@ def stage_row(stage: Mapping[str, Any]) -> list[str]:
 
 def print_figures(table: Mapping[str, Any]) -> None:
     from sasrec_llm.report.tables import HEADLINE, number, title
-    from sasrec_llm.run_states import value_of
+    from sasrec_llm.runs.states import value_of
 
     print_text(f"test, {table['subset']}: {table['rows']:,} rows, {table['users']:,} users")
     metrics = list(next(iter(table["systems"].values())))
@@ -148,9 +148,9 @@ def rm(
     force: Annotated[bool, typer.Option("--force", help="Also what other runs need")] = False,
 ) -> None:
     """Remove runs, suites or searches with all that is in their folders. One that is running stays."""
-    from sasrec_llm.run_account import size
-    from sasrec_llm.run_removal import choose, needed, refuse_running, remove
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.runs.account import size
+    from sasrec_llm.runs.removal import choose, needed, refuse_running, remove
 
     place = Workspace.from_environment().runs
     chosen = choose(runs or [], unfinished, place)

@@ -14,8 +14,8 @@ from sasrec_llm.doctor.sections import GB, Section, gigabytes
 from sasrec_llm.durable import verify
 from sasrec_llm.errors import DamagedError
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.run_states import standings
 from sasrec_llm.runs import Workspace
+from sasrec_llm.runs.states import standings
 
 LEAST_DISK = 1 * GB
 VARIABLES = {"data": "SRL_DATA", "runs": "SRL_RUNS", "cache": "SRL_CACHE"}

@@ -16,10 +16,10 @@ from sasrec_llm.durable import read_json
 from sasrec_llm.evaluation.bootstrap import Difference, Figure
 from sasrec_llm.evaluation.examiner import Cost
 from sasrec_llm.evaluation.results import Table
-from sasrec_llm.made_with import environment
 from sasrec_llm.protocols import METRIC
 from sasrec_llm.report.records import Kind, Source, Stage, Training
 from sasrec_llm.runs import Run
+from sasrec_llm.runs.manifest import environment
 
 COUNTS = ("uauc_users", "repeats")  # of a table, beside rows and users
 PIECES = 60  # points of a stage's curve of losses

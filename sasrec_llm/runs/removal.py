@@ -9,9 +9,9 @@ from typing import Any
 from sasrec_llm.durable import read_json, remove_folder
 from sasrec_llm.errors import LockedError, RunError, UsageError
 from sasrec_llm.locks import locked
-from sasrec_llm.run_lookup import find_run
-from sasrec_llm.run_states import UNREADABLE, Standing, find_standing, standings
 from sasrec_llm.runs import Run
+from sasrec_llm.runs.lookup import find_run
+from sasrec_llm.runs.states import UNREADABLE, Standing, find_standing, standings
 from sasrec_llm.signals import held
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from sasrec_llm.durable import read_json
 from sasrec_llm.errors import RunError, UsageError
-from sasrec_llm.made_with import command, environment
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import SECTIONS
 from sasrec_llm.recipe.file import load_recipe
 from sasrec_llm.recipe.installed import find_recipe
 from sasrec_llm.recipe.suite import is_suite
-from sasrec_llm.run_states import Standing, epochs_done, find_standing
 from sasrec_llm.runs import FAILURE, Run
+from sasrec_llm.runs.manifest import command, environment
+from sasrec_llm.runs.states import Standing, epochs_done, find_standing
 
 
 def account(one: Standing) -> dict[str, Any]:
