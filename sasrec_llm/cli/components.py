@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from sasrec_llm.plugins import PluginRow, plugins, singular, suggestion
 def components(
     kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}")] = None, json: Json = False
 ) -> None:
-    """List what can be named in a recipe, with settings and defaults.
+    """List what can be named in a recipe; of one kind, with settings, defaults and papers.
 
     Example: srl components encoders
     """
@@ -34,6 +35,7 @@ def components(
         if kind:
             for _, component, _ in found:
                 _details(component)
+            _papers([component for _, component, _ in found])
 
 
 def _details(component: Any) -> None:
@@ -46,8 +48,18 @@ def _details(component: Any) -> None:
         print_rows(rows)
 
 
+def _papers(components: Sequence[Any]) -> None:
+    """Each paper once, with what is from it."""
+    papers = dict.fromkeys(component.paper for component in components if component.paper)
+    if papers:
+        print_text("\npapers")
+    for paper in papers:
+        print_text(f"  {', '.join(one.name for one in components if one.paper == paper)}: {paper}")
+
+
 def describe(kind: str, component: Any, row: PluginRow | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": singular(kind), "name": component.name, "summary": component.summary}
+    found: dict[str, Any] = {"kind": singular(kind)}
+    found |= {key: getattr(component, key) for key in ("name", "summary", "paper")}
     if row:
         found["owner"] = row.owner
     if hasattr(component, "settings"):
