@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sasrec_llm.answering.loaded import LoadedRun, Recommendation
 
 RunOrExport = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A finished run, or the folder of an export; default: the latest")
+    str | None, typer.Argument(metavar="RUN", help="A finished run, or the folder of an export; default: the latest")
 ]
 Candidates = Annotated[
     int, typer.Option("--candidates", min=1, help="Items that a language model is asked about one by one")
@@ -79,7 +79,7 @@ def _line(place: int, item: Recommendation) -> list[str]:
 
 
 def export(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A finished run; default: the latest")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="A finished run; default: the latest")] = None,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="A new folder; default: the run's name")
     ] = None,
