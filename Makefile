@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(sort $(wildcard plugins/*/pyproject.toml)))
 
-.PHONY: help quickstart test check format clean
+.PHONY: help quickstart test check format reference docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -32,5 +32,15 @@ format: .venv/ready ## Format and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+reference: .venv/ready ## Write the generated pages of docs/: command line, components, recipes
+	PYTHONPATH=docs $(BIN)/python -m reference
+
+.venv/docs: .venv/ready
+	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet -e '.[docs]'
+	@touch .venv/docs
+
+docs: .venv/docs ## Build the site of docs/ into site/; a link that leads nowhere is an error
+	$(BIN)/zensical build --clean --strict
+
 clean: ## Remove the environment and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -96,6 +96,7 @@ class Component(Generic[S, P]):
     offers: frozenset[str] = frozenset()
     needs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # section -> capabilities
     may: Mapping[str, frozenset[str]] = field(default_factory=dict)  # the same, of sections it can do without
+    paper: str = ""  # where it is from: "Kang & McAuley 2018, arXiv 1808.09781", or a doi; "; " between several
 
     def __post_init__(self) -> None:
         _checked(self.name, self.summary)
@@ -150,6 +151,7 @@ class MetricComponent:
     larger_is_better: bool = True
     task: Task = "like"  # answers are `Scored` rows, or `Ranked` ones
     at: int | None = None  # the k of "@k"
+    paper: str = ""
 
     def __post_init__(self) -> None:
         _checked(self.name, self.summary)
@@ -183,6 +185,7 @@ class Source:
     generated: bool = False  # `read` is given an empty folder to write into
     like_at: float = 4.0
     history: str = "strict"  # whether a liked item of the same second belongs to the history
+    paper: str = ""
 
     def __post_init__(self) -> None:
         _checked(self.name, self.summary)

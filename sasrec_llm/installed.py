@@ -64,11 +64,15 @@ def our_version() -> str:
 
 
 def installed() -> Iterator[tuple[PluginRow, Callable[[], object]]]:
-    """Every entry point of the group in the order of their names, and what loads it."""
-    for entry in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda found: found.name):
+    """Every entry point of the group in the order of their names and packages, and what loads it."""
+    for entry in sorted(importlib.metadata.entry_points(group=PROJECT), key=_order):
         dist = entry.dist
         row = PluginRow(entry.name, dist.name if dist else entry.module, dist.version if dist else "?", entry.module)
         yield row, functools.partial(load, entry, dist.requires if dist else None)
+
+
+def _order(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    return entry.name, entry.dist.name if entry.dist else ""
 
 
 def load(entry: importlib.metadata.EntryPoint, requires: Iterable[str] | None) -> object:

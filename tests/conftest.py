@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,11 @@ from tests.small_data import MONTH, prepared
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("SRL_TEST_DATA", ROOT.parent / "shared" / "data"))
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+QUIET = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 
 def pytest_report_header() -> str:
@@ -135,3 +142,18 @@ def reported(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path, builti
 def pages(reported: dict[str, Path], builtins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Pages about them: of one, of one that asks what comes next, of several."""
     return make_pages(reported, tmp_path_factory.mktemp("pages"), builtins)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium, where it is installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=program, args=QUIET
+        )
+        yield found
+        found.close()

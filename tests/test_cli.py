@@ -83,6 +83,7 @@ def test_listings(srl: Any) -> None:
     assert row["status"] == "ok"
     assert row["offers"]["encoders"] >= 4
     out = srl("components", "encoders").out
+    assert "gru4rec: Hidasi et al. 2016, arXiv 1511.06939" in out
     assert "sasrec" in out
     assert "dropout" in out
     kinds = {entry["kind"] for entry in json.loads(srl("components", "--json").out)}

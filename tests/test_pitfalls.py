@@ -57,7 +57,7 @@ PITFALLS: dict[str, tuple[str, ...]] = {
     "bf16 .numpy()": ("pitfalls_scores::half_precision_is_measured",),
     "padding that shifts positions": (
         "llama::a_row_does_not_depend_on_its_batch",
-        "components::same_seed_same_loss_any_batch_same_score",
+        "components::every_component_keeps_its_promises",
     ),
     "<unk> in titles": (
         "backbones_tokenizers::a_title_is_plain_text",

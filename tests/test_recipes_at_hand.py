@@ -119,7 +119,7 @@ def test_listing_groups_by_folder_and_says_what_data_is_needed(srl: Any) -> None
     assert rows["suites/ml1m"]["data"] == "collm-ml-1m"
     assert rows["quickstart"]["summary"].startswith("The stages of SASRecLLM on made-up data")
     lines = srl("recipes", "ls").out.splitlines()
-    headings = [line.strip() for line in lines if not line.startswith(" ")]
+    headings = [line.strip() for line in lines if line.startswith(str(RECIPES))]
     assert headings == [str(RECIPES), str(RECIPES / "next_item"), str(RECIPES / "suites")]
 
 

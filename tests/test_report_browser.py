@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,6 @@ import pytest
 
 from sasrec_llm.report.page import EXPECTED
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-QUIET = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 BOXES = """() => Object.fromEntries([...document.querySelectorAll('figure')].map(figure => {
     const box = figure.querySelector('svg').getBoundingClientRect();
     const shapes = [...figure.querySelectorAll('svg path, svg use')].filter(s => s.getBoundingClientRect().width > 0);
@@ -29,20 +22,6 @@ BESIDE = """() => [...document.querySelectorAll('svg.drawing')].flatMap(svg => {
     }).map(text => text.textContent);
 })"""
 FOCUS = "() => document.activeElement.className || document.activeElement.tagName"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=program, args=QUIET
-        )
-        yield found
-        found.close()
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])

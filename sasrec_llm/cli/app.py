@@ -66,7 +66,9 @@ def version(wanted: bool) -> None:
 @app.callback()
 def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")] = False,
-    show_version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True)] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version")
+    ] = False,
 ) -> None:
     if debug:
         os.environ["SRL_DEBUG"] = "1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ def components(
     kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}", autocompletion=kinds)] = None,
     json: Json = False,
 ) -> None:
-    """List what can be named in a recipe, with settings and defaults.
+    """List what can be named in a recipe; of one kind, with settings, defaults and papers.
 
     Example: srl components encoders
     """
@@ -38,6 +39,7 @@ def components(
                 if rows := details(component):
                     print_text(f"\n{component.name}")
                     print_rows(rows)
+            _papers([component for _, component, _ in found])
 
 
 def details(component: Any) -> list[list[str]]:
@@ -48,8 +50,18 @@ def details(component: Any) -> list[list[str]]:
     return rows + [[f"  objective {name}", f"trains {', '.join(o.train)}", o.summary] for name, o in objectives]
 
 
+def _papers(components: Sequence[Any]) -> None:
+    """Each paper once, with what is from it."""
+    papers = dict.fromkeys(component.paper for component in components if component.paper)
+    if papers:
+        print_text("\npapers")
+    for paper in papers:
+        print_text(f"  {', '.join(one.name for one in components if one.paper == paper)}: {paper}")
+
+
 def describe(kind: str, component: Any, row: PluginRow | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": singular(kind), "name": component.name, "summary": component.summary}
+    found: dict[str, Any] = {"kind": singular(kind)}
+    found |= {key: getattr(component, key) for key in ("name", "summary", "paper")}
     if row:
         found["owner"] = row.owner
     if hasattr(component, "settings"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RunOrExport = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help="A finished run, or the folder of an export; default: the latest",
         autocompletion=finished_runs,
     ),
@@ -87,7 +87,7 @@ def _line(place: int, item: Recommendation) -> list[str]:
 def export(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="A finished run; default: the latest", autocompletion=finished_runs),
+        typer.Argument(metavar="RUN", help="A finished run; default: the latest", autocompletion=finished_runs),
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="A new folder; default: the run's name")

@@ -30,6 +30,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
         name="sasrec",
         summary="self-attention over the liked items (SASRecLLM 3.1.1)",
+        paper="Kang & McAuley 2018, arXiv 1808.09781",
         settings=SASRecSettings,
         build="sasrec_llm.encoders.sasrec:build",
         offers=frozenset({"vectors", "states", "causal", "table", "like", "next-item"}),
@@ -37,6 +38,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
         name="gru4rec",
         summary="recurrent network over the liked items",
+        paper="Hidasi et al. 2016, arXiv 1511.06939",
         settings=GRU4RecSettings,
         build="sasrec_llm.encoders.gru4rec:build",
         offers=frozenset({"vectors", "states", "causal", "table", "like", "next-item"}),
@@ -44,6 +46,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
         name="bert4rec",
         summary="attention in both directions, trained to fill gaps",
+        paper="Sun et al. 2019, arXiv 1904.06690",
         settings=BERT4RecSettings,
         build="sasrec_llm.encoders.bert4rec:build",
         offers=frozenset({"vectors", "states", "table", "like", "next-item"}),
@@ -51,6 +54,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
         name="mf",
         summary="matrix factorisation, with or without biases",
+        paper="Koren, Bell & Volinsky 2009, doi 10.1109/MC.2009.263",
         settings=MFSettings,
         build="sasrec_llm.encoders.mf:build",
         offers=frozenset({"vectors", "like", "next-item"}),
@@ -58,6 +62,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
         name="ncf",
         summary="factorisation and a network, side by side (NeuMF)",
+        paper="He et al. 2017, arXiv 1708.05031",
         settings=NCFSettings,
         build="sasrec_llm.encoders.ncf:build",
         offers=frozenset({"vectors", "like"}),
@@ -122,6 +127,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
         name="item-knn",
         summary="items liked by the same users as those of the history",
+        paper="Sarwar et al. 2001, doi 10.1145/371920.372071",
         settings=ItemKNNSettings,
         build="sasrec_llm.encoders.item_knn:build",
         offers=frozenset({"fit"}),
@@ -129,6 +135,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
         name="sknn",
         summary="session kNN: what users with the nearest items liked",
+        paper="Jannach & Ludewig 2017, doi 10.1145/3109859.3109872",
         settings=SKNNSettings,
         build="sasrec_llm.encoders.session_knn:build_sknn",
         offers=frozenset({"fit"}),
@@ -136,6 +143,7 @@ def encoders() -> Iterable[Component[Any, Any]]:
     yield Component(
         name="v-sknn",
         summary="session kNN in which newer items of the history count more",
+        paper="Ludewig & Jannach 2018, arXiv 1803.09587",
         settings=VSKNNSettings,
         build="sasrec_llm.encoders.session_knn:build_v_sknn",
         offers=frozenset({"fit"}),

@@ -7,6 +7,14 @@ from collections.abc import Iterable
 from sasrec_llm.components import MetricComponent
 
 CUTS = (1, 5, 10, 20, 50, 100)
+SASRECLLM = "SASRecLLM 2025, arXiv 2507.05733"
+BOZ = "as in Boz et al. 2024, arXiv 2402.01339"
+PAPERS = {
+    "auc": f"{SASRECLLM}, eq. 15",
+    "uauc": f"{SASRECLLM}, eq. 16",
+    "ndcg": "Järvelin & Kekäläinen 2002, doi 10.1145/582415.582418",
+    **dict.fromkeys(("coverage", "novelty", "serendipity"), BOZ),
+}
 
 
 def metrics() -> Iterable[MetricComponent]:
@@ -29,6 +37,7 @@ def metrics() -> Iterable[MetricComponent]:
             summary=summary,
             measure=f"sasrec_llm.evaluation.metrics:{name.replace('-', '_')}",
             larger_is_better=name not in ("logloss", "brier", "ece", "rmse"),
+            paper=PAPERS.get(name, ""),
         )
     for name, summary in (
         ("hr", "share of targets among the first {k}"),
@@ -45,4 +54,5 @@ def metrics() -> Iterable[MetricComponent]:
                 measure=f"sasrec_llm.evaluation.ranking_metrics:{name}",
                 task="next-item",
                 at=k,
+                paper=PAPERS.get(name, ""),
             )

@@ -47,6 +47,8 @@ TEXT = Objective(
     needs={"backbone": frozenset({"lora"})},
 )
 RETRIEVES = "the encoder that answers, or names the items to rank, knows only those it was trained on"
+SASRECLLM = "SASRecLLM 2025, arXiv 2507.05733"
+FIRST = "first in Harte et al. 2023, arXiv 2309.09261"
 FUSED = "its members are runs on the data it was made for; those among them that can are asked one by one"
 
 
@@ -63,6 +65,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
     yield StrategyComponent(
         name="text-prompt",
         summary="a yes/no question in words: ICL untuned, TALLRec tuned; an encoder may name what is reranked",
+        paper="ICL: Brown et al. 2020, arXiv 2005.14165; TALLRec: Bao et al. 2023, arXiv 2305.00447",
         settings=TextPromptSettings,
         build="sasrec_llm.strategies.asking.text_prompt:build",
         needs={"backbone": frozenset({"prompts"})},
@@ -76,6 +79,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
     yield StrategyComponent(
         name="token-mapping",
         summary="SASRecLLM: encoder vectors as soft tokens in the prompt",
+        paper=f"{SASRECLLM}, section 3.1",
         settings=TokenMappingSettings,
         build="sasrec_llm.strategies.asking.token_mapping:build",
         needs={
@@ -104,6 +108,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
     yield StrategyComponent(
         name="llm2sequential",
         summary="an encoder whose item table starts from language-model embeddings of the item texts",
+        paper=f"Boz et al. 2024, arXiv 2402.01339, section 3.3; {FIRST}",
         settings=LLM2SequentialSettings,
         build="sasrec_llm.strategies.embedding.llm2sequential:build",
         needs={"encoder": frozenset({"table"}), "backbone": frozenset({"texts"})},
@@ -115,6 +120,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
     yield StrategyComponent(
         name="llm-seq-sim",
         summary="items nearest to the session in the space of language-model embeddings; no training",
+        paper=f"Boz et al. 2024, arXiv 2402.01339, section 3.1; {FIRST}",
         settings=LLMSeqSimSettings,
         build="sasrec_llm.strategies.embedding.seq_sim:build",
         needs={"backbone": frozenset({"texts"})},
@@ -124,6 +130,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
     yield StrategyComponent(
         name="ensemble",
         summary="finished runs, all with the same say: mean of scores or of ranks",
+        paper=f"future work of {SASRECLLM}, section 6.2",
         settings=EnsembleSettings,
         build="sasrec_llm.strategies.fusing.ensemble:build",
         objectives={
@@ -154,6 +161,7 @@ def strategies() -> Iterable[StrategyComponent[Any, Any]]:
     yield StrategyComponent(
         name="llm-seq-prompt",
         summary="LLMSeqPrompt: the language model writes the next title, held to those of the catalogue",
+        paper=f"Boz et al. 2024, arXiv 2402.01339; {FIRST}",
         settings=SeqPromptSettings,
         build="sasrec_llm.strategies.writing.seq_prompt:build",
         needs={"backbone": frozenset({"prompts", "writes"})},

@@ -83,8 +83,7 @@ class Asking:
 
 def check_ratings(settings: PromptSettings, context: BuildContext) -> None:
     """Answers in ratings need ratings to learn from and to be measured by."""
-    data = context.learned.data
-    if settings.ratings and not (data and data.rated):
+    if settings.ratings and not (context.learned.data and context.learned.data.rated):
         raise UsageError(
             f"strategy.answers asks for ratings, {settings.answers}; this data has none for the task {context.task!r}",
             hint="Prepare it with a rating column (--rating NAME), or ask yes or no",

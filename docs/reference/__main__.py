@@ -1,0 +1,5 @@
+"""`python -m reference`"""
+
+from reference.pages import write
+
+write()
