@@ -29,7 +29,13 @@ GENERATE = "import json; from reference.pages import PAGES; print(json.dumps({n:
 @pytest.mark.parametrize("columns", ["40", "300"])
 def test_generated_pages_are_current(workspace: Path, columns: str) -> None:
     """In a process of its own, since plugins add commands to the one of the tests."""
-    elsewhere = {"PYTHONPATH": f"{ROOT}{os.pathsep}{DOCS}", "HOME": str(workspace), "COLUMNS": columns, "LC_ALL": "C", "PYTHONUTF8": "1"}
+    elsewhere = {
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{DOCS}",
+        "HOME": str(workspace),
+        "COLUMNS": columns,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-c", GENERATE], env=os.environ | elsewhere, capture_output=True, text=True, check=True
     )

@@ -14,7 +14,6 @@ import pytest
 
 from tests.conftest import ROOT
 
-
 SHORTER = [  # a third of the time, and figures that are a little lower
     "--set=backbone.pretrain_steps=100", "--set=stages.warmup.epochs=1", "--set=stages.align.epochs=1",
     "--set=stages.align.epoch_steps=60", "--set=stages.joint.epoch_steps=30",
