@@ -124,14 +124,42 @@ def test_near_misses_are_suggested_best_first(films: Catalogue) -> None:
     with pytest.raises(UsageError, match=r"no item is called 'aliem'; did you mean: Alien \(1979\); Aliens"):
         films.match("aliem")
     assert [films.title_of(item) for item in films.search("alie", 2)] == ["Alien (1979)", "Aliens (1986)"]
-    with pytest.raises(UsageError, match="no item is called ''"):
-        films.match("")
+    for nothing in ("", "?!", "xqzw"):
+        assert films.search(nothing) == []
+        with pytest.raises(UsageError) as caught:
+            films.match(nothing)
+        assert str(caught.value) == f"no item is called {nothing!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("heat 1995", "Heat (1995)"),
+        ("usualsuspects", "Usual Suspects, The (1995)"),
+        ("the usual suspekts", "Usual Suspects, The (1995)"),
+        ("amelei", "Amélie (2001)"),
+        ("alien", "Alien (1979)"),
+    ],
+)
+def test_words_may_be_begun_misspelled_or_written_together(films: Catalogue, text: str, first: str) -> None:
+    assert films.title_of(films.search(text)[0]) == first
+
+
+def test_a_large_catalogue_is_searched_by_its_words() -> None:
+    """More titles than are compared letter by letter have a word of what is asked."""
+    titles = [f"The Story of Part {number}" for number in range(2000)]
+    many = Catalogue(ids=[str(number) for number in range(2000)], titles=titles, likes=np.arange(2001))
+    assert many.title_of(many.search("story part 17", 1)[0]) == titles[17]
+    assert many.search("stories", 2) == [2000, 1999], "of like ones, those that are liked more"
+    assert many.search("the story", 1) == [2000]
 
 
 def test_of_equal_titles_the_one_that_is_liked_more_is_meant() -> None:
     twice = Catalogue(ids=["1", "2"], titles=["Sabrina (1954)", "Sabrina (1995)"], likes=np.array([0, 3, 8]))
     assert twice.match("sabrina") == 2
     assert twice.match("Sabrina (1954)") == 1
+    equal = Catalogue(ids=["1", "2", "3"], titles=["Twin"] * 3, likes=np.array([0, 1, 4, 4]))
+    assert equal.match("twin") == 2
 
 
 def test_what_was_had_is_never_recommended_and_scores_fall(place: Place) -> None:
@@ -148,6 +176,16 @@ def test_what_was_had_is_never_recommended_and_scores_fall(place: Place) -> None
         assert all(item.probability is None and item.reason and item.reason.near for item in items)
     alone = found.answer([question], 7)[0]
     assert [item.item for item in alone] == [item.item for item in answers[0]], "neighbours do not matter"
+
+
+def test_a_user_brings_what_the_data_knows_of_them(place: Place) -> None:
+    found = place.load("next")
+    rows = found._data.rows
+    for number in np.unique(rows.users):
+        own = rows.users == number
+        question = found.question(found._users[number - 1])
+        assert question.items == tuple(rows.items[own & (rows.labels == 1)])
+        assert question.seen == frozenset(rows.items[own])
 
 
 def test_nobody_known_and_everything_seen(place: Place) -> None:

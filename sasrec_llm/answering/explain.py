@@ -29,40 +29,33 @@ class Reason:
     prompt: str = ""  # none where no language model was asked
 
 
-def reasons(
-    strategy: Strategy,
-    recommender: Recommender,
-    asked: Histories,
-    history: Sequence[int],
-    items: Sequence[int],
-    catalogue: Catalogue,
-) -> list[Reason]:
-    """Of one person's history and each of the items."""
-    near = _nearest(strategy, recommender, history, items, catalogue, str(asked.items.device))
-    asks = scorer(recommender)
-    prompts = [""] * len(items)
-    if isinstance(asks, Prompted) and items:
-        (prompts,) = asks.prompts_for(asked, torch.tensor([list(items)]))
-    return [Reason(*found) for found in zip(near, prompts, strict=True)]
+class Explainer:
+    """Knows of what there are vectors, and who is asked."""
 
+    def __init__(self, strategy: Strategy, recommender: Recommender, catalogue: Catalogue) -> None:
+        known: tuple[object, ...] = (strategy.parts().get("encoder"), recommender)
+        self._vectors = next((one for one in known if isinstance(one, Vectored)), None)
+        asks = scorer(recommender)
+        self._asks = asks if isinstance(asks, Prompted) else None
+        self._catalogue = catalogue
 
-def _nearest(
-    strategy: Strategy,
-    recommender: Recommender,
-    history: Sequence[int],
-    items: Sequence[int],
-    catalogue: Catalogue,
-    device: str,
-) -> list[tuple[Near, ...]]:
-    liked = list(dict.fromkeys(history))
-    known: tuple[object, ...] = (strategy.parts().get("encoder"), recommender)
-    owner = next((one for one in known if isinstance(one, Vectored)), None)
-    if owner is None or not liked or not items:
-        return [()] * len(items)
-    mine = F.normalize(owner.item_vectors(torch.tensor(items, device=device)).float(), dim=1)
-    theirs = F.normalize(owner.item_vectors(torch.tensor(liked, device=device)).float(), dim=1)
-    best = (mine @ theirs.T).topk(min(NEAREST, len(liked)), dim=1)
-    return [
-        tuple(Near(catalogue.title_of(liked[place]), likeness) for place, likeness in zip(places, values, strict=True))
-        for places, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
+    def reasons(self, asked: Histories, history: Sequence[int], items: Sequence[int]) -> list[Reason]:
+        """Of one person's history and each of the items."""
+        near = self._nearest(history, items, str(asked.items.device))
+        prompts = [""] * len(items)
+        if self._asks and items:
+            (prompts,) = self._asks.prompts_for(asked, torch.tensor([list(items)]))
+        return [Reason(*found) for found in zip(near, prompts, strict=True)]
+
+    def _nearest(self, history: Sequence[int], items: Sequence[int], device: str) -> list[tuple[Near, ...]]:
+        liked = list(dict.fromkeys(history))
+        if self._vectors is None or not liked or not items:
+            return [()] * len(items)
+        vectors = F.normalize(self._vectors.item_vectors(torch.tensor([*items, *liked], device=device)).float(), dim=1)
+        likeness = vectors[: len(items)] @ vectors[len(items) :].T
+        best = likeness.topk(min(NEAREST, len(liked)), dim=1)
+        title = self._catalogue.title_of
+        return [
+            tuple(Near(title(liked[place]), value) for place, value in zip(places, values, strict=True))
+            for places, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sasrec_llm.answering.catalogue import Catalogue
-from sasrec_llm.answering.explain import Reason, reasons
+from sasrec_llm.answering.explain import Explainer, Reason
 from sasrec_llm.answering.questions import Question, histories, padded
 from sasrec_llm.answering.ranker import ranker, scorer
 from sasrec_llm.components import Task
@@ -21,7 +22,7 @@ from sasrec_llm.data.names import Names
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import UsageError
 from sasrec_llm.interfaces import Rater, Strategy, TrainingData
-from sasrec_llm.strategies.ranking import rank
+from sasrec_llm.strategies.ranking import best
 
 MOST = 1000  # items of a recommendation
 
@@ -64,6 +65,8 @@ class LoadedRun:
         self._strategy = strategy
         self._device, self._batch_size = device, batch_size
         self.recommender = ranker(strategy, objective, training, data.n_items, candidates)
+        self._explainer = Explainer(strategy, self.recommender, self.catalogue)
+        self._likely = data.task == "like" or isinstance(scorer(self.recommender), Rater)
 
     @property
     def task(self) -> Task:
@@ -81,12 +84,13 @@ class LoadedRun:
         """About a user of the data, by id, or somebody new; with what they say they liked, by title or id, behind what
         the data knows."""
         number = self._number_of.get(user, 0) if user is not None else 0
-        own = np.flatnonzero(self._data.rows.users == number) if number else np.array([], np.int64)
-        likes = own[self._data.rows.labels[own] == 1]
+        rows = self._data.rows
+        own = slice(*np.searchsorted(rows.users, [number, number + 1]))  # none of somebody new
+        liked = rows.labels[own] == 1
         named = [self.catalogue.match(text) for text in history]
-        items = (*self._data.rows.items[likes].tolist(), *named)
-        times = (*self._data.rows.times[likes].tolist(), *(self.now for _ in named))
-        return Question(number, items, times, frozenset({*items, *self._data.rows.items[own].tolist()}))
+        items = (*rows.items[own][liked].tolist(), *named)
+        times = (*rows.times[own][liked].tolist(), *(self.now for _ in named))
+        return Question(number, items, times, frozenset({*items, *rows.items[own].tolist()}))
 
     def recommend(
         self, *, user: str | None = None, history: Sequence[str] = (), k: int = 10, explain: bool = False
@@ -121,27 +125,25 @@ class LoadedRun:
 
     def probability(self, score: float) -> float | None:
         """Of liking an item of that score, where the system was asked for that."""
-        asked = self.task == "like" or isinstance(scorer(self.recommender), Rater)
-        return float(torch.sigmoid(torch.tensor(score))) if asked else None
+        return (1 + math.tanh(score / 2)) / 2 if self._likely else None  # the sigmoid
 
     def _answer(self, questions: Sequence[Question], k: int, explain: bool) -> list[list[Recommendation]]:
         seen = padded([sorted(question.seen) for question in questions], max(len(q.seen) for q in questions))
         with torch.inference_mode(), self._device.precision():
             asked = histories(questions, self._strategy.history_length, self.now).to(self._device.name)
-            top = rank(self.recommender, asked, k, seen.to(self._device.name), self._data.n_items)
-        scores = self._scores(questions, top)
+            found, scores = best(self.recommender, asked, k, seen.to(self._device.name), self._data.n_items)
         return [
             self._named(question, [pair for pair in zip(items, row, strict=True) if pair[0]], explain)
-            for question, items, row in zip(questions, top.tolist(), scores.tolist(), strict=True)
+            for question, items, row in zip(questions, found.tolist(), scores.tolist(), strict=True)
         ]
 
-    def _named(self, question: Question, best: Sequence[tuple[int, float]], explain: bool) -> list[Recommendation]:
+    def _named(self, question: Question, found: Sequence[tuple[int, float]], explain: bool) -> list[Recommendation]:
         """Items with their scores, as people know them."""
-        why = self._reasons(question, [item for item, _ in best]) if explain else [None] * len(best)
+        why = self._reasons(question, [item for item, _ in found]) if explain else [None] * len(found)
         names = self.catalogue
         return [
             Recommendation(names.id_of(item), names.title_of(item), score, self.probability(score), reason)
-            for (item, score), reason in zip(best, why, strict=True)
+            for (item, score), reason in zip(found, why, strict=True)
         ]
 
     def _scores(self, questions: Sequence[Question], items: Tensor) -> Tensor:
@@ -153,7 +155,7 @@ class LoadedRun:
     def _reasons(self, question: Question, items: Sequence[int]) -> Sequence[Reason]:
         with torch.inference_mode(), self._device.precision():
             asked = histories([question], self._strategy.history_length, self.now).to(self._device.name)
-            return reasons(self._strategy, self.recommender, asked, question.items, items, self.catalogue)
+            return self._explainer.reasons(asked, question.items, items)
 
     @cached_property
     def _number_of(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,8 +35,7 @@ def histories(questions: Sequence[Question], length: int, now: int) -> Histories
 
 def padded(lists: Sequence[Sequence[int]], length: int) -> Tensor:
     """Lists of at most `length` numbers, padded on the left with 0 -> [B, length]."""
-    found = torch.zeros(len(lists), length, dtype=torch.int64)
+    found = np.zeros((len(lists), length), np.int64)
     for row, numbers in enumerate(lists):
-        if numbers:
-            found[row, length - len(numbers) :] = torch.tensor(list(numbers))
-    return found
+        found[row, length - len(numbers) :] = numbers
+    return torch.from_numpy(found)

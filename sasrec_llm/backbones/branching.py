@@ -8,14 +8,15 @@ from torch import Tensor
 from sasrec_llm.backbones.asked import only_at
 from sasrec_llm.backbones.writing import ReadPrompts
 
-WRITTEN = 512  # tokens behind a prompt at a time: enough for a matrix product, few enough for their attention
+WRITTEN = 512  # tokens behind the prompts at a time: enough for a matrix product, few enough for their attention
 
 
 def branch_states(model: object, prompts: Tensor, lengths: Tensor, branches: Tensor, branch_lengths: Tensor) -> Tensor:
     """Prompts [B, L, D] of `lengths` [B], branches [B, C, S, D] of `branch_lengths` [B, C], all right-padded -> the
     states after the last token of each branch [B, C, D]."""
     read = ReadPrompts(model=model, embeddings=prompts, lengths=lengths)
-    at_once = max(WRITTEN // max(int(branch_lengths.float().mean()), 1), 1)
+    rows = len(prompts) if prompts.device.type == "cpu" else 1  # on a GPU the more at once the better
+    at_once = max(WRITTEN // max(rows * int(branch_lengths.float().mean()), 1), 1)
     found = []
     for some, ends in zip(*(torch.split(given, at_once, 1) for given in (branches, branch_lengths)), strict=True):
         found.append(written(read, some, ends))

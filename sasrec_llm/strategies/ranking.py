@@ -7,16 +7,24 @@ import math
 import torch
 from torch import Tensor
 
-from sasrec_llm.interfaces import Histories, Lister, Ranker, Recommender, Scorer
+from sasrec_llm.interfaces import Factored, Histories, Lister, Ranker, Recommender, Scorer
 
 PROMPTS = 512  # pairs scored by the slow one at a time
 
 
-def rank(recommender: Recommender, histories: Histories, k: int, seen: Tensor, n_items: int) -> Tensor:
-    """The best k items, best first, none of `seen` [B, S] (padded with 0) -> [B, k], 0 where there are fewer."""
+def best(recommender: Recommender, histories: Histories, k: int, seen: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+    """The best k items, best first, none of `seen` [B, S] (padded with 0) -> [B, k], 0 where there are fewer; and their
+    scores, [B, k]."""
+    if isinstance(recommender, Factored):
+        users, items = recommender.factors(histories)
+        scores = (users @ items.T).float()
+        found = first(unseen(scores, seen), k)
+        return found, scores.gather(1, found)
     if isinstance(recommender, Lister) and not isinstance(recommender, Ranker):
-        return recommender.rank(histories, k, seen)
-    return first(unseen(every_score(recommender, histories, n_items).float(), seen), k)
+        found = recommender.rank(histories, k, seen)
+    else:
+        found = first(unseen(every_score(recommender, histories, n_items).float(), seen), k)
+    return found, recommender.score(histories, found).float()
 
 
 def first(open_: Tensor, k: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from sasrec_llm.components import Objective, Settings, StrategyComponent, Task
 from sasrec_llm.interfaces import Recommender, Strategy
 from sasrec_llm.plugins import Plugins, plugins
-from sasrec_llm.strategies.ranking import rank
+from sasrec_llm.strategies.ranking import best
 from sasrec_llm.testing.parts import Needs, build_parts, smallest, together
 from sasrec_llm.testing.promises import chosen, promise, promised
 from sasrec_llm.testing.world import LISTS, N_ITEMS, SmallData, context, examples, histories, one, sequences
@@ -89,8 +89,10 @@ def _check_answers(found: Built, needs: Needs, objective: str) -> None:
         promise(torch.allclose(alone[0], scores[row], atol=1e-5), f"history {history} depends on its neighbours")
     ranker = found.strategy(needs, "next-item").recommender(objective)
     with torch.inference_mode():
-        best = rank(ranker, given, N_ITEMS, torch.tensor(SEEN), N_ITEMS).tolist()
-    for items, seen in zip(best, SEEN, strict=True):
+        named, scores = best(ranker, given, N_ITEMS, torch.tensor(SEEN), N_ITEMS)
+        same = torch.allclose(scores, ranker.score(given, named).float(), atol=1e-5)
+    promise(same, "the scores of a ranking must be those of score")
+    for items, seen in zip(named.tolist(), SEEN, strict=True):
         ranked = [item for item in items if item]
         open_ = set(range(1, N_ITEMS + 1)) - set(seen)
         promise(sorted(ranked) == sorted(open_), "a ranking must name each item that the user has not had once")

@@ -15,7 +15,7 @@ from sasrec_llm.strategies.asking.prompts import Prompts
 from sasrec_llm.strategies.asking.wording import wording
 from sasrec_llm.strategies.learning import like_loss
 
-PROMPTS = 128  # read at a time where a history has several
+PROMPTS = 512  # read at a time where a history has several
 
 
 class YesNo:
