@@ -320,7 +320,7 @@ def test_recommend_says_whom_it_takes_for_whom(srl: Any, at: Place) -> None:
     ("arguments", "message"),
     [
         (["next"], "for whom?"),
-        (["next", "--history", "zzzz"], "no item is called 'zzzz'; did you mean: "),
+        (["next", "--history", "zzzz"], "no item is called 'zzzz'\n"),
         (["nonesuch", "--user", "1"], "no finished run matches 'nonesuch'"),
         (["next", "--user", "1", "-k", "5000"], "between 1 and 1,000 items"),
     ],
