@@ -65,16 +65,13 @@ def srl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def call(*arguments: object) -> Done:
         plugins.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["srl", *map(str, arguments)])
         capsys.readouterr()
-        code = 0
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["srl", *map(str, arguments)])
-            for kind in ("registered_commands", "registered_groups"):  # plugins add theirs, once for each process
-                patch.setattr(cli.app, kind, [*getattr(cli.app, kind)])
-            try:
-                cli.main()
-            except SystemExit as exit_:
-                code = int(exit_.code or 0)
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
         captured = capsys.readouterr()
         return Done(code, captured.out, captured.err)
 

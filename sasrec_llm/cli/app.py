@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import sys
+from copy import copy
 from typing import Annotated
 
 import typer
@@ -104,8 +105,10 @@ def main() -> None:
     debug = "--debug" in sys.argv
     try:
         with listening():
-            add_plugin_commands(app, plugins())
-            app(prog_name="srl")  # also of python -m sasrec_llm: what TAB asks for has that name
+            whole = copy(app)  # whoever calls this again finds the commands as they were
+            whole.registered_commands, whole.registered_groups = [*app.registered_commands], [*app.registered_groups]
+            add_plugin_commands(whole, plugins())
+            whole(prog_name="srl")  # also of python -m sasrec_llm: what TAB asks for has that name
     except SrlError as error:
         sys.exit(_report(error, str(error), error.hint, error.exit_code, debug))
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sasrec_llm import LoadedRun, Question, Recommendation, SrlError
+from sasrec_llm import LoadedRun, Question, Recommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,6 @@ class Answer:
     history: Sequence[int]  # the item that each title of the history was taken for
 
 
-class UnknownItemError(Exception):
-    """A title that fits no item, or several."""
-
-    def __init__(self, error: SrlError) -> None:
-        super().__init__(str(error))
-        self.hint = error.hint
-
-
 @dataclass(frozen=True, slots=True)
 class Understood:
     """An ask whose titles are known."""
@@ -50,17 +42,14 @@ class Answers:
 
     def __call__(self, asks: Sequence[Ask]) -> list[Answer | Exception]:
         answers: dict[int, Answer | Exception] = {}
-        recommended: list[Understood] = []
-        explained: list[Understood] = []
-        scored: list[Understood] = []
+        alike: dict[tuple[bool, bool], list[Understood]] = {}
         for place, ask in enumerate(asks):
             try:
-                kind = scored if ask.items else explained if ask.explain else recommended
-                kind.append(self._understood(place, ask))
-            except SrlError as error:
-                answers[place] = UnknownItemError(error)
-        for answer, some in ((self._best, recommended), (self._best, explained), (self._scores, scored)):
-            answers |= together(answer, some)
+                alike.setdefault((bool(ask.items), ask.explain), []).append(self._understood(place, ask))
+            except Exception as error:
+                answers[place] = error
+        for (scores, _), some in alike.items():
+            answers |= together(self._scores if scores else self._best, some)
         return [answers[place] for place in range(len(asks))]
 
     def _understood(self, place: int, ask: Ask) -> Understood:
@@ -89,8 +78,6 @@ def together(
     answer: Callable[[Sequence[Understood]], Sequence[Answer]], asked: Sequence[Understood]
 ) -> dict[int, Answer | Exception]:
     """All at once; where that fails, each by itself, so that one error is not everybody's."""
-    if not asked:
-        return {}
     try:
         return {one.place: found for one, found in zip(asked, answer(asked), strict=True)}
     except Exception as error:

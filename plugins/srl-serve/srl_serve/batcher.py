@@ -13,7 +13,7 @@ Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
 
 PATIENT = 0.25  # seconds after which somebody may have gone away, so that it is worth a look
-ROUNDS = 3
+ROUNDS = 3  # of the event loop without anybody new: whoever has come is in
 LONGEST = 0.5  # seconds that a batch should take at most: who comes meanwhile has to wait
 
 
@@ -77,7 +77,7 @@ class Batcher(Generic[Ask, Answer]):
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _all_are_in(self) -> None:
-        """Others that have come are let in by the event loop: nobody new in three of its rounds, and all are here."""
+        """Who comes at the same moment goes along: the event loop is given time to let them in, and no more."""
         quiet, waiting = 0, self._waiting.qsize()
         while quiet < ROUNDS and waiting < self._most:
             await asyncio.sleep(0)
@@ -90,7 +90,7 @@ class Batcher(Generic[Ask, Answer]):
         while len(batch) < self._most and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         for one in batch:
-            if loop.time() - one.since > PATIENT and not one.answer.done() and await one.gone():
+            if loop.time() - one.since > PATIENT and await one.gone() and not one.answer.done():
                 one.answer.set_exception(GoneError())
         batch = [one for one in batch if not one.answer.done()]
         if not batch:

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from srl_serve.answers import UnknownItemError
+from sasrec_llm import UsageError
 from srl_serve.batcher import FullError, GoneError
 from srl_serve.guard import problem
 from srl_serve.models import Problem
@@ -37,7 +37,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(UnknownItemError, _unknown)
+    app.add_exception_handler(UsageError, _unknown)
     app.add_exception_handler(FullError, _full)
     app.add_exception_handler(GoneError, _gone)
     app.add_exception_handler(Exception, _defect)

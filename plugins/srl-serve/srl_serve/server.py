@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from srl_serve.settings import ServeError, Settings
+from sasrec_llm import UsageError
+from srl_serve.protocol import Bounded
+from srl_serve.settings import Settings
 
 GRACE_S = 10  # for what is under way at the end
 
@@ -23,6 +25,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Bounded,
                 log_config=None,
                 access_log=False,
                 ws="none",
@@ -52,13 +55,15 @@ class Server(uvicorn.Server):
 
 def listen(settings: Settings) -> socket.socket:
     """The place is taken before anything is loaded, but nobody is let in."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-    except OSError as error:
-        raise ServeError(
-            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}", hint="Give another: --port 8001"
-        ) from error
+    with contextlib.ExitStack() as opened:
+        try:
+            family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+            found = opened.enter_context(socket.socket(family, kind))
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            hint = "Give another: --port 8001, or --host"
+            raise UsageError(f"{where} cannot be listened on: {error.strerror}", hint=hint) from error
+        opened.pop_all()
     return found

@@ -6,19 +6,14 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from sasrec_llm import SrlError
+from sasrec_llm import UsageError
 
 MOST_ITEMS = 100  # of one answer
 MOST_TITLES = 200  # of one question
 LONGEST_TITLE = 1000  # characters
 BODY_BYTES = 64 * 1024
+HEAD_BYTES = 64 * 1024
 MAKE_TOKEN = "export SRL_SERVE_TOKEN=$(openssl rand -hex 32)"
-
-
-class ServeError(SrlError):
-    """What the user can mend in the command."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +27,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.token is not None and not re.fullmatch(r"[!-~]+", self.token):
-            raise ServeError("a token is one word of ASCII characters", hint=MAKE_TOKEN)
+            raise UsageError("a token is one word of ASCII characters", hint=MAKE_TOKEN)
         if self.token is None and not self.is_local:
-            raise ServeError(f"{self.host} can be reached from other machines, so a token is needed", hint=MAKE_TOKEN)
+            raise UsageError(f"{self.host} can be reached from other machines, so a token is needed", hint=MAKE_TOKEN)
 
     @property
     def is_local(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 from typing import Any
 
 import pytest
@@ -139,6 +141,34 @@ def test_a_body_without_a_length_is_cut_off_as_well(server: Any) -> None:
     connection.request("POST", "/recommend", parts, {"Content-Type": "application/json"}, encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
+
+
+HOST = b"Host: localhost\r\n"
+CHUNKED = b"POST /recommend HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"GET /health HTTP/1.1\r\n" + HOST + b"X: ", b"a" * 4096),
+        (b"GET /health HTTP/1.1\r\n" + HOST, b"X: a\r\n" * 1000),
+        (b"GET /items?q=", b"a" * 4096),
+        (CHUNKED + b"0\r\n", b"X: a\r\n" * 1000),
+        (b"no HTTP\r\n\r\n", b""),
+        (b"POST /recommend HTTP/1.1\r\n" + HOST + b"Content-Length: -5\r\n\r\n", b""),
+        (b"POST /recommend HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", b""),
+    ],
+    ids=["a header", "headers", "a path", "trailers", "noise", "a length below 0", "two lengths"],
+)
+def test_heads_without_end_and_noise_are_cut_off(server: Any, start: bytes, more: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(start)
+        with contextlib.suppress(ConnectionError):  # it has heard enough
+            for _ in range(1000):
+                connection.sendall(more)
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert server.ask("GET", "/health").status == 200
 
 
 def test_pages_of_elsewhere_are_refused(server: Any) -> None:

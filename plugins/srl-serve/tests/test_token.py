@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from srl_serve.settings import ServeError, Settings
+from srl_serve.settings import Settings
+
+from sasrec_llm import UsageError
 
 
 def test_nothing_but_health_and_the_page_is_answered_without_the_token(serve: Any) -> None:
@@ -29,7 +31,7 @@ def test_nothing_but_health_and_the_page_is_answered_without_the_token(serve: An
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "films.example"])
 def test_other_machines_need_one(host: str) -> None:
-    with pytest.raises(ServeError, match="can be reached from other machines, so a token is needed") as caught:
+    with pytest.raises(UsageError, match="can be reached from other machines, so a token is needed") as caught:
         Settings(host=host)
     assert "SRL_SERVE_TOKEN" in caught.value.hint
     Settings(host=host, token="x")
@@ -42,5 +44,5 @@ def test_this_machine_needs_none(host: str) -> None:
 
 @pytest.mark.parametrize("token", ["", " ", "two words", "é", "a\nb"])
 def test_a_token_is_one_word(token: str) -> None:
-    with pytest.raises(ServeError, match="one word"):
+    with pytest.raises(UsageError, match="one word"):
         Settings(token=token)
