@@ -12,6 +12,7 @@ SrlError                1   a defect of ours
 ├── DamagedError        5   an artefact whose bytes or keys are not what they should be
 ├── UnsafeError         6   refused: would write outside its folder, or run foreign code
 ├── LockedError        75   another process works on the same run or dataset
+├── LostError          75   another process of the same job is gone
 └── StoppedError      130   a watcher of the run has seen enough
 """
 
@@ -25,9 +26,12 @@ class SrlError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", exit_code: int | None = None) -> None:
+        """`exit_code`: of the error of another process, whose kind is not known here."""
         super().__init__(message)
         self.hint = hint
+        if exit_code is not None:
+            self.exit_code = exit_code
 
 
 class UsageError(SrlError):
@@ -80,6 +84,10 @@ class UnsafeError(SrlError):
 
 
 class LockedError(SrlError):
+    exit_code = 75
+
+
+class LostError(SrlError):
     exit_code = 75
 
 

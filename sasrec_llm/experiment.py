@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from sasrec_llm import processes
 from sasrec_llm.components import BuildContext
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.evaluation.predictions import load_predictions
@@ -26,17 +27,25 @@ log = logging.getLogger(__name__)
 
 
 def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, *, page: bool = True) -> Outcome:
-    """Train what is not trained yet, score the test rows once, and leave everything in the run's folder."""
-    data = open_data(recipe, workspace, plugins)
-    system = build(recipe, data, workspace, plugins)  # before the folder: what cannot be built leaves no trace
-    found = find_place(workspace.runs, recipe, data.sha256)
+    """Train what is not trained yet, score the test rows once, and leave everything in the run's folder.
+
+    Of several processes the first writes, and tells those who watch; what the others get has no figures."""
+    data = processes.in_turn(lambda: open_data(recipe, workspace, plugins))
+    # Before the folder: what cannot be built leaves no trace.
+    system = processes.in_turn(lambda: build(recipe, data, workspace, plugins))
+    found = processes.lead(lambda: find_place(workspace.runs, recipe, data.sha256))
+    chain = make_chain(recipe, data, system, found, workspace, plugins)
+    if not processes.first():
+        plugins.quiet = True
+        name_systems(recipe, chain)
+        return Outcome(found, recipe.head.name, {})
     with found.lock():
         write_recipe(found, recipe, given)
         write_manifest(found, about(data), str(system.device), plugins)
         info = RunInfo(found.name, found.folder)
         try:
             plugins.event("srl_run_started", run=info)
-            outcome = carry_out(recipe, system, make_chain(recipe, data, system, found, workspace, plugins), found)
+            outcome = carry_out(recipe, system, chain, found)
             if page:
                 draw_page(found, data, workspace, plugins)
         except BaseException as error:  # a signal, too
@@ -51,7 +60,7 @@ def carry_out(recipe: Recipe, system: System, chain: Chain, found: Run) -> Outco
     plugins, task = chain.plugins, chain.examiner.task
     plugins.add(LogWriter(found), "log")
     try:
-        answers = name_systems(recipe, chain, plugins)
+        answers = name_systems(recipe, chain)
     finally:
         plugins.remove("log")
     for name, by_split in answers.items():
@@ -88,10 +97,10 @@ def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: 
     return Outcome(found, name, {"test": measure([Asked(task, rows, {name: [answers]})], subsets)})
 
 
-def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
+def name_systems(recipe: Recipe, chain: Chain) -> dict[str, dict[str, Answers]]:
     """The recipe's own system first, then it crippled, then what each earlier stage could do when it ended."""
     by_stage = chain.train()
-    objective, name = final_objective(recipe, plugins), recipe.head.name
+    objective, name = final_objective(recipe, chain.plugins), recipe.head.name
     named = {name: by_stage.popitem()[1] if by_stage else chain.answers(chain.strategy.recommender(objective), name)}
     for ablation in recipe.evaluate.ablations:
         who = f"{name} with {ablation}"
@@ -102,7 +111,7 @@ def name_systems(recipe: Recipe, chain: Chain, plugins: Plugins) -> dict[str, di
 
 def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
     """Closed-form encoders on the same rows; seconds, and always in the table."""
-    found, examiner = {}, chain.examiner
+    found, examiner = {}, replace(chain.examiner, divided=False)  # they are for the first process alone
     for name, encoder, seconds in fitted_floors(recipe, context, chain, plugins):
         found[name] = examiner.answers(encoder, name, encoder.history_length)
         examiner.costs[name] = replace(examiner.costs[name], seconds=seconds)

@@ -40,6 +40,7 @@ class Plugins:
         self._registered: dict[str, PluginRow] = {}
         self._offers: dict[str, dict[str, tuple[Any, PluginRow]]] = {}
         self._muted: set[str] = set()
+        self.quiet = False  # of several processes that do the same, one tells the watchers
 
     def load(self) -> None:
         """The built-ins first, then every entry point of the group, in the order of their names."""
@@ -146,7 +147,7 @@ class Plugins:
     def event(self, name: str, **values: Any) -> None:
         """Tell every watcher. One that fails is reported once and not called again in this process; one may stop us."""
         for impl in getattr(self.manager.hook, name).get_hookimpls():
-            if impl.plugin_name in self._muted:
+            if self.quiet or impl.plugin_name in self._muted:
                 continue
             try:
                 impl.function(*(values[argument] for argument in impl.argnames))

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sasrec_llm import processes
 from sasrec_llm.comparison import Comparison, compare
 from sasrec_llm.durable import digest, write_json, write_text
-from sasrec_llm.errors import RunError, SrlError
+from sasrec_llm.errors import LostError, RunError, SrlError
 from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
@@ -35,25 +36,31 @@ def run_suite(
     for label, recipes in suite.recipes.items():
         try:
             members[label] = [one(recipe, suite.given[label], workspace, plugins, begin) for recipe in recipes]
+        except LostError:
+            raise
         except SrlError as error:
             failed[label] = str(error)
     if not members:
         raise RunError(f"no recipe of {suite.name} could be run: " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
     reference = suite.reference if suite.reference not in failed else ""
+    processes.wait()  # for the first to have written the last run
     comparison = compare(members, suite.subsets, workspace, plugins, name=suite.name, reference=reference)
     key = digest([[recipe.dump() for recipe in found] for found in suite.recipes.values()])[:6]
     folder = dated(workspace.runs, f"suite-{suite.name}", key)
-    keep(comparison, folder)
-    from sasrec_llm.report.write import write_comparison  # and matplotlib
+    if processes.first():
+        keep(comparison, folder)
+        from sasrec_llm.report.write import write_comparison  # and matplotlib
 
-    write_comparison(comparison.dump(), folder / PAGE, runs=workspace.runs, datasets=workspace.data, plugins=plugins)
+        pages = {"runs": workspace.runs, "datasets": workspace.data}
+        write_comparison(comparison.dump(), folder / PAGE, plugins=plugins, **pages)
     return SuiteOutcome(folder, comparison, failed)
 
 
 def one(
     recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, begin: Callable[[Recipe, bool], None]
 ) -> Run:
-    found = finished_run(workspace.runs, recipe, open_data(recipe, workspace, plugins).sha256)
+    data = processes.in_turn(lambda: open_data(recipe, workspace, plugins))
+    found = processes.lead(lambda: finished_run(workspace.runs, recipe, data.sha256))
     begin(recipe, found is not None)
     return found or run(recipe, given, workspace, plugins).run
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
+from sasrec_llm import processes
 from sasrec_llm.cli import (
     bench,
     compare,
@@ -27,9 +28,10 @@ from sasrec_llm.cli import (
     runs,
     tune,
 )  # fmt: skip
-from sasrec_llm.cli.output import prose, say
+from sasrec_llm.cli.output import mute, prose, say
 from sasrec_llm.cli.plugins import app as plugin_commands
 from sasrec_llm.errors import SrlError, UsageError, out_of_memory
+from sasrec_llm.launch import note_end
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.signals import Interrupted, listening
 
@@ -103,6 +105,8 @@ def main() -> None:
     )  # fmt: skip
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the hub has to say is in our own message
     debug = "--debug" in sys.argv
+    if processes.called() and os.environ["RANK"] != "0":
+        mute()
     try:
         with listening():
             whole = copy(app)  # whoever calls this again finds the commands as they were
@@ -117,7 +121,8 @@ def main() -> None:
         hint = "Make room and run it again: what is done is kept" if full else ""
         sys.exit(_report(error, f"{where}{error.strerror or error}", hint, 4, debug))
     except Interrupted as signal:
-        say(f"{signal}: what is done is kept. To go on: {shlex.join(['srl', *sys.argv[1:]])}")
+        if not processes.called():
+            say(f"{signal}: what is done is kept. To go on: {shlex.join(['srl', *sys.argv[1:]])}")
         sys.exit(signal.exit_code)
     except Exception as error:
         if out_of_memory(error):
@@ -134,6 +139,9 @@ def main() -> None:
 def _report(error: BaseException, message: str, hint: str, code: int, debug: bool) -> int:
     if debug:
         logging.getLogger(__name__).exception("", exc_info=error)
+    if processes.called():  # whoever started all of us says it once
+        note_end(message, hint)
+        return code
     say(message)
     if hint:
         say(hint)

@@ -18,6 +18,11 @@ prose = Console(stderr=True, highlight=False, soft_wrap=True)
 result = Console(highlight=False, soft_wrap=True)
 
 
+def mute() -> None:
+    """Of several processes that do the same, one speaks."""
+    prose.quiet = result.quiet = True
+
+
 def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 

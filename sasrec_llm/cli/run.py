@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sasrec_llm import processes
 from sasrec_llm.cli.completion import recipe_names
 from sasrec_llm.cli.output import print_comparison, print_json, print_rows, print_table, print_text, say
-from sasrec_llm.errors import RunError
+from sasrec_llm.errors import RunError, UsageError
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.file import load_recipe
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.align.epochs=3")
+]
+Nproc = Annotated[
+    int, typer.Option("--nproc", min=1, metavar="N", help="Share the work among so many processes of this machine")
 ]
 TRIED = 2.0  # seconds for each stage of a dry run
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout")]
@@ -38,6 +43,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check it, try each stage for a moment, and say what it will take")
     ] = False,
+    nproc: Nproc = 1,
     json: Json = False,
 ) -> None:
     """Run a recipe's stages and score the result. Finished stages are skipped, an interrupted one continues.
@@ -53,22 +59,36 @@ def run(
         found = [one for each in suite.recipes.values() for one in each] if suite else []
         tell_plans(found or [load_recipe(recipe, set_ or [], known)], known, json)
         return
-    if is_suite(recipe, known):
-        run_all(load_suite(recipe, set_ or [], known), known, json)
+    if nproc > 1:
+        start(
+            ["run", str(recipe), *chain.from_iterable(("--set", each) for each in set_ or []), *["--json"] * json],
+            nproc,
+        )
         return
-    checked = load_recipe(recipe, set_ or [], known)
+    with processes.joined():
+        run_here(recipe, set_ or [], known, json)
+
+
+def run_here(recipe: Path, set_: list[str], known: Plugins, json: bool) -> None:
+    """In this process, which may be one of several that do the same."""
+    if is_suite(recipe, known):
+        run_all(load_suite(recipe, set_, known), known, json)
+        return
+    checked = load_recipe(recipe, set_, known)
+    checked = checked.in_slices(processes.count())
     if checked.search:
         say(f"its [search] is for srl tune {recipe}; here its own values are run")
     if checked.head.seeds or checked.in_folds:
-        run_all(repeated(checked, given(recipe, set_ or [])), known, json)
+        run_all(repeated(checked, given(recipe, set_)), known, json)
         return
     announce(checked)
     from sasrec_llm.experiment import run as run_recipe
 
     with Watched(known) as workspace:
-        outcome = run_recipe(checked, given(recipe, set_ or []), workspace, known)
-    if json:
+        outcome = run_recipe(checked, given(recipe, set_), workspace, known)
+    if json and processes.first():
         print_json({"run": str(outcome.run.folder), "test": [table.dump() for table in outcome.tables["test"]]})
+    if json or not processes.first():
         return
     for table in outcome.tables["test"]:
         print_text("")
@@ -76,17 +96,27 @@ def run(
     print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt · report.html")
 
 
+def start(command: list[str], count: int) -> None:
+    """The same command in so many processes."""
+    if processes.called():
+        raise UsageError("--nproc starts processes, and this is one of several already", hint="Leave --nproc out")
+    from sasrec_llm.launch import launch
+
+    launch(command, count)
+
+
 def run_all(suite: Suite, known: Plugins, json: bool) -> None:
     """Run what is not finished, print the comparison, and end in an error if a recipe failed."""
     from sasrec_llm.suite import run_suite
 
+    suite = suite.in_slices(processes.count())
     count = sum(map(len, suite.recipes.values()))
     say(f"{suite.name} · {count} runs")
     with Watched(known) as workspace:
         outcome = run_suite(suite, workspace, known, announce)
-    if json:
+    if json and processes.first():
         print_json({"folder": str(outcome.folder), **outcome.comparison.dump(), "failed": dict(outcome.failed)})
-    else:
+    elif not json:
         print_comparison(outcome.comparison)
         print_text(f"\n{outcome.folder} · comparison.json · report.txt · report.html")
     if outcome.failed:

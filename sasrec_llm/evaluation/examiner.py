@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sasrec_llm import processes
 from sasrec_llm.data.interactions import Ints
 from sasrec_llm.devices import Device
 from sasrec_llm.evaluation.task import Answers, Task
@@ -35,6 +36,7 @@ class Examiner:
     device: Device
     batch_size: int
     splits: tuple[str, ...] = EVALUATED  # those that may be answered for
+    divided: bool = True  # among the processes of the run, if there are several
     costs: dict[str, Cost] = field(default_factory=dict)  # by who was asked
 
     def answers(self, recommender: Recommender, who: str, history_length: int) -> dict[str, Answers]:
@@ -57,11 +59,19 @@ class Examiner:
         return self.task.figures(self.answer(recommender, rows, who, history_length), rows)
 
     def answer(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> Answers:
-        return self.task.answer(
-            recommender,
-            rows,
-            history_length=history_length,
-            device=self.device,
-            batch_size=self.batch_size,
-            who=who,
-        )
+        """Of several processes each answers for every so many-th batch, and is told what the others found."""
+        asked = self.task.batches(recommender, rows, self.batch_size)
+        rank, count = (processes.rank(), processes.count()) if self.divided else (0, 1)
+        own = [
+            self.task.answer(
+                recommender,
+                rows[batch],
+                history_length=history_length,
+                device=self.device,
+                batch_size=self.batch_size,
+                who=who,
+            )
+            for batch in asked[rank::count]
+        ]
+        found = processes.gather(own) if self.divided else [own]
+        return self.task.joined([found[number % count][number // count] for number in range(len(asked))], asked)

@@ -6,7 +6,7 @@ finds nothing. Candidates are the whole catalogue without the user's history; no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,34 +47,42 @@ class NextItemTask:
         self.kept = min(max(kept, KEPT), data.n_items)
         self._popularity = data.popularity()
 
+    def batches(self, recommender: Recommender, rows: Ints, batch_size: int) -> list[Ints]:
+        """Rows of like history, for little padding; no more scores at a time than fit."""
+        if not self._fits(batch_size) and not isinstance(recommender, Factored):
+            batch_size = max(SCORED // self.data.n_items, 1)
+        by_length = np.argsort(self.data.end[rows] - self.data.start[rows], kind="stable")
+        return [by_length[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+
     @torch.inference_mode()
     def answer(
         self, recommender: Recommender, rows: Ints, *, history_length: int, device: Device, batch_size: int, who: str
     ) -> Ranking:
         data = self.data
-        ranks, top = np.empty(len(rows)), np.zeros((len(rows), self.kept), np.int64)
-        fits = batch_size * data.n_items <= SCORED
-        if not fits and not isinstance(recommender, Factored):
-            batch_size = max(SCORED // data.n_items, 1)
-        by_length = np.argsort(data.end[rows] - data.start[rows], kind="stable")  # little padding
-        for start in range(0, len(rows), batch_size):
-            part = by_length[start : start + batch_size]
-            now = rows[part]
-            histories = data.histories(now, history_length).to(device.name)
-            seen = data.seen(now).to(device.name)
-            targets = torch.from_numpy(data.rows.items[now]).to(device.name)
-            with device.precision():
-                if isinstance(recommender, Factored) and not fits:
-                    users, items = (finite(side.float(), who) for side in recommender.factors(histories))
-                    found = rank_products(users, items, seen, targets, self.kept)
-                elif isinstance(recommender, Ranker) or not isinstance(recommender, Lister):
-                    scores = every_score(recommender, histories, data.n_items).float()
-                    finite(scores[:, 1:], who)
-                    found = rank_scores(scores, seen, targets, self.kept)
-                else:
-                    found = rank_list(recommender.rank(histories, self.kept, seen), targets)
-            ranks[part], top[part] = found[0].cpu().numpy(), found[1].cpu().numpy()
+        histories = data.histories(rows, history_length).to(device.name)
+        seen = data.seen(rows).to(device.name)
+        targets = torch.from_numpy(data.rows.items[rows]).to(device.name)
+        with device.precision():
+            if isinstance(recommender, Factored) and not self._fits(batch_size):
+                users, items = (finite(side.float(), who) for side in recommender.factors(histories))
+                ranks, top = rank_products(users, items, seen, targets, self.kept)
+            elif isinstance(recommender, Ranker) or not isinstance(recommender, Lister):
+                scores = every_score(recommender, histories, data.n_items).float()
+                finite(scores[:, 1:], who)
+                ranks, top = rank_scores(scores, seen, targets, self.kept)
+            else:
+                ranks, top = rank_list(recommender.rank(histories, self.kept, seen), targets)
+        return Ranking(ranks.cpu().numpy(), top.cpu().numpy())
+
+    def joined(self, parts: Sequence[Ranking], batches: Sequence[Ints]) -> Ranking:
+        n_rows = sum(map(len, batches))
+        ranks, top = np.empty(n_rows), np.zeros((n_rows, self.kept), np.int64)
+        for part, batch in zip(parts, batches, strict=True):
+            ranks[batch], top[batch] = part.ranks, part.top
         return Ranking(ranks, top)
+
+    def _fits(self, batch_size: int) -> bool:
+        return batch_size * self.data.n_items <= SCORED
 
     def constant(self, answers: Ranking, rows: Ints) -> bool:
         """Every target in the middle of its candidates."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sasrec_llm.data.interactions import Interactions, Ints
 from sasrec_llm.devices import Device
@@ -46,28 +45,32 @@ class LikeTask:
         self.metrics = metrics
         self.calibration = calibration
 
+    def batches(self, recommender: Recommender, rows: Ints, batch_size: int) -> list[Ints]:
+        return [np.arange(start, min(start + batch_size, len(rows))) for start in range(0, len(rows), batch_size)]
+
     @torch.inference_mode()
     def answer(
         self, recommender: Recommender, rows: Ints, *, history_length: int, device: Device, batch_size: int, who: str
     ) -> Answers:
-        """A score that is not a number is an error: NaN would win every ranking."""
-        rated = isinstance(recommender, Rater) and len(recommender.ratings) > 0
-        found: list[list[Tensor]] = [[], [], []]
-        for start in range(0, len(rows), batch_size):
-            batch = self.data.examples(rows[start : start + batch_size], history_length).to(device.name)
-            with device.precision():
-                found[0].append(recommender.score(batch.histories, batch.targets)[:, 0])
-                if rated:
-                    share = recommender.rate(batch.histories, batch.targets)[:, 0].float().exp()  # type: ignore[attr-defined]
-                    ratings = torch.tensor(recommender.ratings, device=share.device)  # type: ignore[attr-defined]
-                    found[1].append(share @ ratings)
-                    found[2].append(ratings[share.argmax(1)])
-        logits, expected, said = (torch.cat(part).double().cpu().numpy() if part else None for part in found)
-        logits = np.empty(0) if logits is None else logits
-        bad = ~np.isfinite(logits)
-        if bad.any():
-            raise NonFiniteError(f"{who} gave {int(bad.sum()):,} of {len(rows):,} rows a score that is not finite")
+        batch = self.data.examples(rows, history_length).to(device.name)
+        expected, said = None, None
+        with device.precision():
+            logits = recommender.score(batch.histories, batch.targets)[:, 0].double().cpu().numpy()
+            if isinstance(recommender, Rater) and len(recommender.ratings) > 0:
+                share = recommender.rate(batch.histories, batch.targets)[:, 0].float().exp()
+                ratings = torch.tensor(recommender.ratings, device=share.device)
+                expected = (share @ ratings).double().cpu().numpy()
+                said = ratings[share.argmax(1)].double().cpu().numpy()
+        bad = int((~np.isfinite(logits)).sum())
+        if bad:
+            raise NonFiniteError(f"{who} gave {bad:,} of {len(rows):,} rows a score that is not finite")
         return Answers(logits, expected, said)
+
+    def joined(self, parts: Sequence[Answers], batches: Sequence[Ints]) -> Answers:
+        logits = np.concatenate([np.empty(0), *(part.logits for part in parts)])
+        expected = [part.expected for part in parts if part.expected is not None]
+        said = [part.said for part in parts if part.said is not None]
+        return Answers(logits, np.concatenate(expected) if expected else None, np.concatenate(said) if said else None)
 
     def constant(self, answers: Answers, rows: Ints) -> bool:
         return len(rows) > 1 and bool(np.ptp(answers.logits) == 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -23,9 +23,19 @@ class Task(Protocol):
     data: Interactions
     metrics: Mapping[str, Metric]
 
+    def batches(self, recommender: Recommender, rows: Ints, batch_size: int) -> list[Ints]:
+        """Which of the rows, by their place among them, are asked about at a time."""
+        ...
+
     def answer(
         self, recommender: Recommender, rows: Ints, *, history_length: int, device: Device, batch_size: int, who: str
-    ) -> Answers: ...
+    ) -> Answers:
+        """To one batch of rows. A score that is not a number is an error: NaN would win every ranking."""
+        ...
+
+    def joined(self, parts: Sequence[Answers], batches: Sequence[Ints]) -> Answers:
+        """The answers to batches as answers to all rows."""
+        ...
 
     def statistics(self, answers: Answers, rows: Ints) -> dict[str, Statistic]: ...
 

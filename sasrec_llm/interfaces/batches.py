@@ -69,6 +69,18 @@ class Examples:
     labels: Tensor  # [B, C] float32, 1 = liked
     ratings: Tensor | None = None  # [B, C] float32, where the data has them
 
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def questions(self) -> int:
+        """How many answers the loss is the mean of, or as many times as many."""
+        return len(self)
+
+    def pick(self, rows: slice) -> Examples:
+        ratings = None if self.ratings is None else self.ratings[rows]
+        return Examples(self.histories.pick(rows), self.targets[rows], self.labels[rows], ratings)
+
     def to(self, device: str) -> Examples:
         ratings = None if self.ratings is None else self.ratings.to(device)
         return Examples(self.histories.to(device), self.targets.to(device), self.labels.to(device), ratings)
@@ -92,6 +104,16 @@ class Sequences:
     def targets(self) -> Tensor:
         """[B, T]: what followed each input; 0 where there was no input to follow."""
         return self.items[:, 1:] * (self.items[:, :-1] != 0)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def questions(self) -> int:
+        return int((self.targets != 0).sum())
+
+    def pick(self, rows: slice) -> Sequences:
+        return Sequences(self.items[rows], self.users[rows], self.times[rows])
 
     def by_length(self, work: int) -> Iterator[Sequences]:
         """The sequences from short to long, a few at a time without the padding that all of them share."""

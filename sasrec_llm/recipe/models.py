@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -28,6 +28,9 @@ class Stage(Settings):
     epochs: int = Field(10, ge=1)
     epoch_steps: int | None = Field(None, ge=1, description="optimiser steps of an epoch; default: one pass")
     batch_size: int = Field(256, ge=1, description="rows of an optimiser step")
+    slices: int = Field(
+        1, ge=1, description="parts of a step that are worked on one after the other, for less memory, or by --nproc"
+    )
     negatives: int | None = Field(
         None,
         ge=1,
@@ -133,6 +136,13 @@ class Recipe:
 
     def metric(self, stage: Stage) -> str:
         return stage.metric or METRIC[self.task]
+
+    def in_slices(self, count: int) -> Recipe:
+        """Every step in so many slices at least, one for each process that works on it."""
+        stages = {
+            name: stage.model_copy(update={"slices": max(stage.slices, count)}) for name, stage in self.stages.items()
+        }
+        return replace(self, stages=stages)
 
     def dump(self) -> dict[str, Any]:
         """The resolved recipe, defaults filled in, as plain values."""

@@ -44,6 +44,11 @@ class Suite:
     subsets: Sequence[str]
     reference: str = ""
 
+    def in_slices(self, count: int) -> Suite:
+        """Every recipe's steps in so many slices at least."""
+        recipes = {label: [recipe.in_slices(count) for recipe in found] for label, found in self.recipes.items()}
+        return replace(self, recipes=recipes)
+
 
 def is_suite(path: Path, plugins: Plugins) -> bool:
     return "recipes" in read_toml(path, plugins)

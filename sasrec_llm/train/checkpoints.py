@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from sasrec_llm import processes
 from sasrec_llm.durable import new_folder, read_json, remove_folder, verify, write_json
 from sasrec_llm.errors import DamagedError
 from sasrec_llm.interfaces import Part
@@ -61,7 +62,9 @@ class Checkpoints:
         self._optimiser = optimiser
 
     def save(self, progress: Progress) -> None:
-        """Publish one, and leave the newest two and what was best at either."""
+        """Publish one, and leave the newest two and what was best at either. Of several processes the first does."""
+        if not processes.first():
+            return
         with new_folder(self._folder / "checkpoints" / f"{progress.epoch:06d}-{progress.step:09d}") as draft:
             for name, part in self._parts.items():
                 state = {key: tensor.contiguous() for key, tensor in part.state_dict().items()}
@@ -77,6 +80,18 @@ class Checkpoints:
 
     def resume(self, identity: str) -> Progress | None:
         """Continue from the newest checkpoint that is whole and of this identity; None when there is none."""
+        name = processes.lead(lambda: self._usable(identity))
+        if name is None:
+            return None
+        found = self._folder / "checkpoints" / name
+        for part_name, part in self._parts.items():
+            part.load_state_dict(load_file(found / f"{part_name}.safetensors"))
+        state = self._optimiser.state_dict()
+        state["state"] = _nested(load_file(found / "optimiser.safetensors"))
+        self._optimiser.load_state_dict(state)
+        return _progress(found)
+
+    def _usable(self, identity: str) -> str | None:
         for found in reversed(self._all()):
             try:
                 verify(found)
@@ -88,12 +103,7 @@ class Checkpoints:
             except DamagedError as error:
                 log.warning("%s; trying an older checkpoint", error)
                 continue
-            for name, part in self._parts.items():
-                part.load_state_dict(load_file(found / f"{name}.safetensors"))
-            state = self._optimiser.state_dict()
-            state["state"] = _nested(load_file(found / "optimiser.safetensors"))
-            self._optimiser.load_state_dict(state)
-            return progress
+            return found.name
         for folder in ("checkpoints", "best"):  # what is left belongs to another stage, or is damaged
             shutil.rmtree(self._folder / folder, ignore_errors=True)
         return None

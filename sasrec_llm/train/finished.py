@@ -1,22 +1,44 @@
-"""Finding a stage that is finished: in its own place, or in another run that has done the very same."""
+"""Publishing a stage, and finding one that is finished: in its place, or in another run that has done the very same."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from sasrec_llm.durable import new_folder, read_json, verify
+from sasrec_llm import processes
+from sasrec_llm.durable import new_folder, read_json, verify, write_json
 from sasrec_llm.errors import DamagedError
 from sasrec_llm.evaluation.examiner import Examiner
 from sasrec_llm.evaluation.predictions import load_predictions, save_predictions
-from sasrec_llm.evaluation.task import Answers
+from sasrec_llm.evaluation.task import Answers, Task
+from sasrec_llm.interfaces import Part, StageInfo
+from sasrec_llm.train.parts import save_part
 
 log = logging.getLogger(__name__)
 STAGES = "stages/*/result/stage.json"
 PLACES = (f"*/{STAGES}", f"tune-*/trials/*/{STAGES}")  # of runs, and of the trials of searches
+
+
+def publish(
+    result: Path,
+    identity: str,
+    info: StageInfo,
+    facts: Mapping[str, Any],
+    trained: Mapping[str, tuple[Part, dict[str, Any]]],
+    task: Task,
+    answers: Mapping[str, Answers],
+) -> None:
+    """What a stage has trained, what it answers, and how that came about."""
+    about = {"stage": info.name, "objective": info.objective, "trained_parameters": dict(info.train)}
+    with new_folder(result) as draft:
+        for name, (part, of_part) in trained.items():
+            save_part(draft / name, part, of_part)
+        save_predictions(draft / "predictions.parquet", task, {info.name: answers})
+        write_json(draft / "stage.json", {"identity": identity, **about, **facts})
 
 
 def is_finished(result: Path, identity: str) -> bool:
@@ -43,11 +65,13 @@ def adopt(result: Path, identity: str, runs: Path) -> bool:
 def complete(result: Path, examiner: Examiner, ask: Callable[[str], Answers]) -> dict[str, Answers]:
     """A stage's answers by split. A trial of a search answers for validation alone; who takes it over adds the rest."""
     path = "predictions.parquet"
+    processes.wait()  # for who writes it
     ((name, found),) = load_predictions(result / path, examiner.task).items()
     missing = [split for split in examiner.splits if split not in found]
     if missing:
         found |= {split: ask(split) for split in missing}
-        with new_folder(result) as draft:
-            shutil.copytree(result, draft, dirs_exist_ok=True)
-            save_predictions(draft / path, examiner.task, {name: found})
+        if processes.first():
+            with new_folder(result) as draft:
+                shutil.copytree(result, draft, dirs_exist_ok=True)
+                save_predictions(draft / path, examiner.task, {name: found})
     return found

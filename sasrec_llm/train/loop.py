@@ -12,11 +12,12 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
+from sasrec_llm import processes
 from sasrec_llm.data.interactions import Ints
 from sasrec_llm.data.training import Batches
 from sasrec_llm.devices import Device
 from sasrec_llm.durable import new_folder, write_json
-from sasrec_llm.errors import NonFiniteError
+from sasrec_llm.errors import LostError, NonFiniteError
 from sasrec_llm.interfaces import Examples, Part, Sequences, StageInfo
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Stage
@@ -26,6 +27,7 @@ from sasrec_llm.train.checkpoints import Progress
 from sasrec_llm.train.freezing import only, set_mode
 from sasrec_llm.train.order import Order
 from sasrec_llm.train.schedule import scale
+from sasrec_llm.train.slices import Gradient
 
 SAVED = 300  # seconds from one checkpoint to the next, at most
 
@@ -64,18 +66,21 @@ def fit(job: Job) -> Progress:
         ]
         optimiser = torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
         trained_parts = {name: job.parts[name] for name in stage.train}
+        weights = [weight for found in trained.values() for weight in found]
+        gradient = Gradient(loss=job.loss, weights=weights, slices=stage.slices, device=job.device)
         kept = checkpoints.Checkpoints(job.folder, trained_parts, optimiser)
         progress = kept.resume(job.identity)
         if progress is None:
             progress = Progress(job.identity)
             if stage.guard:
                 _keep_if_best(job, progress, job.validate()[job.info.metric])
-        job.truncate_log(progress.step, progress.epoch)
+        if processes.first():
+            job.truncate_log(progress.step, progress.epoch)
         plugins.event("srl_stage_started", stage=job.info)
         try:
             while progress.epoch < stage.epochs and not progress.stopped:
                 began = time.monotonic()
-                _epoch(job, optimiser, order, progress, kept)
+                _epoch(job, optimiser, gradient, order, progress, kept)
                 set_mode(job.parts, ())
                 metrics = job.validate()
                 with held():
@@ -86,14 +91,20 @@ def fit(job: Job) -> Progress:
                     last = progress.epoch == stage.epochs or progress.stopped
                     if last or progress.epoch % stage.checkpoint_every == 0:
                         kept.save(progress)
-        except Interrupted:
-            kept.save(progress)
+        except (Interrupted, LostError):
+            with held():  # whoever sees that we are lost may end us at any moment
+                kept.save(progress)
             raise
     return progress
 
 
 def _epoch(
-    job: Job, optimiser: torch.optim.Optimizer, order: Order, progress: Progress, kept: checkpoints.Checkpoints
+    job: Job,
+    optimiser: torch.optim.Optimizer,
+    gradient: Gradient,
+    order: Order,
+    progress: Progress,
+    kept: checkpoints.Checkpoints,
 ) -> None:
     """The steps that are left of an epoch. A signal waits for the end of its step."""
     stage, steps, began, first = job.stage, job.info.steps, time.monotonic(), progress.step
@@ -105,7 +116,10 @@ def _epoch(
             for group in optimiser.param_groups:
                 group["lr"] = scale(stage, group["peak"], step, steps * stage.epochs)
             lr, rows = float(optimiser.param_groups[0]["lr"]), order.rows(step)
-            loss, norm = _step(job, optimiser, job.batches.take(rows, order.seed_step(step)))
+            optimiser.zero_grad()
+            seed = order.seed(step)
+            loss = gradient(job.batches.take(rows, seed), seed)
+            norm = _step(optimiser, loss, stage.clip)
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 _fail(job, step, lr, rows, loss, norm, kept.newest())
             progress.step += 1
@@ -124,18 +138,13 @@ def _epoch(
                 saved = time.monotonic()
 
 
-def _step(job: Job, optimiser: torch.optim.Optimizer, batch: Examples | Sequences) -> tuple[float, float]:
-    """One optimiser step, unless the loss or its gradient is not finite; returns the loss and the gradient's norm."""
-    with job.device.precision():
-        loss = job.loss(batch.to(job.device.name))
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+def _step(optimiser: torch.optim.Optimizer, loss: float, clip: float) -> float:
+    """One step, unless the loss or its gradient is not finite; returns the gradient's norm."""
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(weights, job.stage.clip))
-    found = float(loss.detach())
-    if math.isfinite(found) and math.isfinite(norm):
+    norm = float(torch.nn.utils.clip_grad_norm_(weights, clip))
+    if math.isfinite(loss) and math.isfinite(norm):
         optimiser.step()
-    return found, norm
+    return norm
 
 
 def _fail(job: Job, step: int, lr: float, rows: Ints, loss: float, norm: float, last: str) -> NoReturn:
@@ -143,7 +152,8 @@ def _fail(job: Job, step: int, lr: float, rows: Ints, loss: float, norm: float, 
     what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient of the loss {loss:.4g} is {norm}"
     about = {"stage": job.info.name, "step": step, "seed": job.seed, "lr": lr, "loss": loss, "gradient_norm": norm}
     place = job.folder / "failed.json"
-    write_json(place, {**about, "rows": rows.tolist()})
+    if processes.first():
+        write_json(place, {**about, "rows": rows.tolist()})
     raise NonFiniteError(
         f"stage {job.info.name}, step {step}, learning rate {lr:.3g}: {what}; its rows are in {place}, "
         f"the last good checkpoint is {last or 'none: it is the first epoch'}",
@@ -166,6 +176,7 @@ def _keep_if_best(job: Job, progress: Progress, value: float) -> bool:
     gain = progress.best is None or (value > progress.best if job.larger_is_better else value < progress.best)
     if gain:
         progress.best, progress.best_epoch, progress.stale = value, progress.epoch, 0
-        with new_folder(checkpoints.best(job.folder, progress.epoch)) as draft:
-            job.save_best(draft)
+        if processes.first():
+            with new_folder(checkpoints.best(job.folder, progress.epoch)) as draft:
+                job.save_best(draft)
     return gain

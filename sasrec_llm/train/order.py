@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import torch
 
 from sasrec_llm.data.interactions import Ints
 from sasrec_llm.durable import digest
@@ -29,8 +28,6 @@ class Order:
         start = position * self._batch
         return self._permutation(number)[start : start + self._batch]
 
-    def seed_step(self, step: int) -> int:
+    def seed(self, step: int) -> int:
         """Dropout and drawn items, too, depend on the step alone."""
-        seed = (self._key * 1_000_003 + step) % 2**63
-        torch.manual_seed(seed)
-        return seed
+        return (self._key * 1_000_003 + step) % 2**63

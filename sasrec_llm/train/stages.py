@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sasrec_llm import processes
 from sasrec_llm.components import Objective, StrategyComponent
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.data.training import Batches, Training
-from sasrec_llm.durable import new_folder, verify, write_json
+from sasrec_llm.durable import verify
 from sasrec_llm.errors import DamagedError, RunError
 from sasrec_llm.evaluation.examiner import Examiner
-from sasrec_llm.evaluation.predictions import save_predictions
 from sasrec_llm.evaluation.task import Answers
 from sasrec_llm.interfaces import Dependent, Part, Recommender, StageInfo, Strategy
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe, Stage
 from sasrec_llm.train.checkpoints import best
-from sasrec_llm.train.finished import adopt, complete, is_finished
+from sasrec_llm.train.finished import adopt, complete, is_finished, publish
 from sasrec_llm.train.identity import about_part, stage_identity
 from sasrec_llm.train.loop import Job, fit, order_of
 from sasrec_llm.train.parts import fingerprint, load_part, save_part
@@ -83,7 +83,7 @@ class Chain:
         batches = self.batches(stage, parts)
         info = self._info(position, name, stage, parts, batches)
         result = self.folder / name / "result"
-        if is_finished(result, identity) or adopt(result, identity, self.others):
+        if processes.lead(lambda: is_finished(result, identity) or adopt(result, identity, self.others)):
             self.plugins.event("srl_stage_started", stage=info)
             self._take(result, stage)
         else:
@@ -95,18 +95,15 @@ class Chain:
             else:
                 facts = self._fit(info, stage, identity, parts, batches)
             facts |= {"total_seconds": round(time.monotonic() - started, 3)}
-            with new_folder(result) as draft:
-                for part in stage.train:
-                    save_part(draft / part, parts[part], self._about(part))
-                who = f"stage {name}"
-                answers = self.answers(self.strategy.recommender(stage.objective), who)
-                save_predictions(draft / "predictions.parquet", self.examiner.task, {name: answers})
-                about = {"stage": name, "objective": stage.objective, "trained_parameters": dict(info.train)}
-                cost = self.examiner.costs[who]
+            found = self.answers(self.strategy.recommender(stage.objective), f"stage {name}")
+            if processes.first():
+                cost = self.examiner.costs[f"stage {name}"]
                 facts |= {"pairs_per_second": cost.pairs_per_second, "peak_memory_mb": cost.peak_memory_mb}
-                write_json(draft / "stage.json", {"identity": identity, **about, **facts})
-        for left in ("best", "checkpoints"):
-            shutil.rmtree(self.folder / name / left, ignore_errors=True)
+                trained = {part: (parts[part], self._about(part)) for part in stage.train}
+                publish(result, identity, info, facts, trained, self.examiner.task, found)
+        if processes.first():
+            for left in ("best", "checkpoints"):
+                shutil.rmtree(self.folder / name / left, ignore_errors=True)
         for part in stage.train:
             self._origin[part] = identity
         answers = complete(result, self.examiner, lambda split: self._answer(split, name, stage))
@@ -159,6 +156,7 @@ class Chain:
                 truncate_log=lambda step, epoch: self.truncate_log(info.name, step, epoch),
             )
         )
+        processes.wait()
         chosen = best(folder, progress.best_epoch)
         verify(chosen)
         for part in stage.train:

@@ -96,9 +96,4 @@ def check_ratings(settings: PromptSettings, context: BuildContext) -> None:
 def halves(batch: Examples) -> tuple[Examples, Examples]:
     """Two batches of half the rows; a single row is in both."""
     middle = max(len(batch.targets) // 2, 1)
-
-    def part(rows: slice) -> Examples:
-        ratings = None if batch.ratings is None else batch.ratings[rows]
-        return Examples(batch.histories.pick(rows), batch.targets[rows], batch.labels[rows], ratings)
-
-    return part(slice(0, middle)), part(slice(min(middle, len(batch.targets) - 1), None))
+    return batch.pick(slice(0, middle)), batch.pick(slice(min(middle, len(batch.targets) - 1), None))

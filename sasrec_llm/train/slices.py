@@ -1,0 +1,77 @@
+"""The gradient of a step, worked out slice by slice: one after the other, or by several processes at once.
+
+    g = sum_s w_s g_s / sum_s w_s, where g_s is the gradient of the mean loss of slice s and w_s its questions
+
+Every slice draws its own random numbers, so the gradient is the same however many processes share the slices, but for
+the order in which it is added up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from sasrec_llm import processes
+from sasrec_llm.devices import Device
+from sasrec_llm.interfaces import Examples, Sequences
+
+Batch = Examples | Sequences
+Loss = Callable[[Batch], Tensor]
+
+
+class _Weighted(nn.Module):
+    """The loss as a module, for DDP, which looks for weights and for a call in one."""
+
+    def __init__(self, loss: Loss, weights: Sequence[nn.Parameter]) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(weights)
+        self._loss = loss
+
+    def forward(self, batch: Batch, share: float) -> Tensor:
+        return self._loss(batch) * share
+
+
+class Gradient:
+    """Called with a batch, it leaves the gradient in the weights and returns the loss: the same in all processes."""
+
+    def __init__(self, *, loss: Loss, weights: Sequence[nn.Parameter], slices: int, device: Device) -> None:
+        self._slices, self._device = slices, device
+        weighted = _Weighted(loss, weights)
+        # Which weights a loss uses is a strategy's own business, so DDP has to look.
+        alone = processes.count() == 1
+        self._alike = None if alone else DistributedDataParallel(weighted, find_unused_parameters=True)
+        self._weighted = self._alike or weighted
+
+    def __call__(self, batch: Batch, seed: int) -> float:
+        loss = 0.0
+        own = list(self._own(batch))
+        for number, weight, part in own:
+            torch.manual_seed(slice_seed(seed, number))
+            with self._added_up(part is own[-1][2]), self._device.precision():
+                found = self._weighted(part.to(self._device.name), weight * processes.count())  # DDP takes the mean
+                with processes.connected():
+                    found.backward()
+            loss += float(found.detach()) / processes.count()
+        return processes.total(loss)
+
+    def _own(self, batch: Batch) -> Iterator[tuple[int, float, Batch]]:
+        """This process's slices: number, share of all questions, rows. One that has none asks a row that counts 0."""
+        rows, questions = len(batch), max(batch.questions, 1)
+        count = min(self._slices, rows)
+        if processes.rank() >= count:
+            yield 0, 0.0, batch.pick(slice(0, 1))
+        for number in range(processes.rank(), count, processes.count()):
+            part = batch.pick(slice(rows * number // count, rows * (number + 1) // count))
+            yield number, part.questions / questions, part
+
+    def _added_up(self, last: bool) -> contextlib.AbstractContextManager[None]:
+        """The processes' gradients are added up once, behind the last slice of each."""
+        return contextlib.nullcontext() if last or self._alike is None else self._alike.no_sync()
+
+
+def slice_seed(seed: int, number: int) -> int:
+    return (seed + number * 0x9E3779B97F4A7C15) % 2**63
