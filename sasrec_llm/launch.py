@@ -12,19 +12,23 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from sasrec_llm.errors import LostError, SrlError
+from sasrec_llm.errors import LostError, SrlError, UsageError
+from sasrec_llm.processes import called
 from sasrec_llm.signals import Interrupted
 
 NOTE = "TORCHELASTIC_ERROR_FILE"  # where a process says why it ended
 
 
-def launch(command: Sequence[str], count: int) -> None:
-    """Run `srl COMMAND` in `count` processes. The first shows what it does; the error of whichever fails is raised."""
+def launch(count: int) -> None:
+    """Do in `count` processes what this one was told, all but --nproc. The first shows what it does; the error of
+    whichever fails is raised."""
+    if called():
+        raise UsageError("--nproc starts processes, and this is one of several already", hint="Leave --nproc out")
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)  # of the agent, who has a lot to say; the processes speak for themselves
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
     config = LaunchConfig(
         min_nodes=1,
@@ -36,13 +40,21 @@ def launch(command: Sequence[str], count: int) -> None:
         max_restarts=0,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "sasrec_llm", *command)
+        elastic_launch(config, sys.executable)("-m", "sasrec_llm", *_without_nproc(sys.argv[1:]))
     except SignalException as stopped:
         raise Interrupted(stopped.sigval) from None
     except ChildFailedError as failed:
         raise _told(
             [(each.local_rank, each.exitcode, each.error_file_data) for each in failed.failures.values()]
         ) from None
+
+
+def _without_nproc(command: Sequence[str]) -> list[str]:
+    kept = [word for word in command if not word.startswith("--nproc=")]
+    if "--nproc" in kept:
+        at = kept.index("--nproc")
+        del kept[at : at + 2]
+    return kept
 
 
 def _told(failures: Sequence[tuple[int, int, dict[str, object]]]) -> SrlError:

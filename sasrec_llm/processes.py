@@ -28,6 +28,11 @@ def called() -> bool:
     return all(name in os.environ for name in NEEDED) and int(os.environ["WORLD_SIZE"]) > 1
 
 
+def follows() -> bool:
+    """Whether another of them speaks for all: known before they have met, and after they have parted."""
+    return called() and os.environ["RANK"] != "0"
+
+
 def count() -> int:
     distributed = sys.modules.get("torch.distributed")  # nobody has joined a group without it
     joined = distributed is not None and distributed.is_available() and distributed.is_initialized()

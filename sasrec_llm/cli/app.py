@@ -105,7 +105,7 @@ def main() -> None:
     )  # fmt: skip
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the hub has to say is in our own message
     debug = "--debug" in sys.argv
-    if processes.called() and os.environ["RANK"] != "0":
+    if processes.follows():
         mute()
     try:
         with listening():

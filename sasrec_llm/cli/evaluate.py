@@ -6,10 +6,12 @@ from typing import Annotated, get_args
 
 import typer
 
+from sasrec_llm import processes
 from sasrec_llm.cli.completion import dataset_names, finished_runs, subset_names
 from sasrec_llm.cli.output import print_json, print_rows, print_table, print_text, say
-from sasrec_llm.cli.run import Json
+from sasrec_llm.cli.run import Json, Nproc
 from sasrec_llm.errors import UsageError
+from sasrec_llm.launch import launch
 from sasrec_llm.plugins import plugins, suggestion
 from sasrec_llm.protocols import Subset
 
@@ -40,6 +42,7 @@ def evaluate(
     protocol: Annotated[
         str | None, typer.Option("--protocol", help="How that dataset is split; default: as the run's own")
     ] = None,
+    nproc: Nproc = 1,
     json: Json = False,
 ) -> None:
     """Load a finished run and score its test rows again, all or a subset of them; or those of another dataset.
@@ -51,6 +54,9 @@ def evaluate(
     if protocol and not data:
         raise UsageError("--protocol says how the dataset of --data is split", hint="Name it: --data NAME")
     wanted = known_subsets(split)
+    if nproc > 1:
+        launch(nproc)
+        return
     from sasrec_llm.across import evaluate_across
     from sasrec_llm.evaluation.subsets import MEANING
     from sasrec_llm.experiment import evaluate as evaluate_run
@@ -61,8 +67,11 @@ def evaluate(
     workspace = Workspace.from_environment()
     found = find_run(workspace.runs, run)
     say(f"{found.name}")
-    elsewhere = evaluate_across(found, data, protocol, wanted, workspace, plugins()) if data else None
-    outcome = elsewhere.outcome if elsewhere else evaluate_run(found, wanted, workspace, plugins())
+    with processes.joined():
+        elsewhere = evaluate_across(found, data, protocol, wanted, workspace, plugins()) if data else None
+        outcome = elsewhere.outcome if elsewhere else evaluate_run(found, wanted, workspace, plugins())
+    if processes.follows():
+        return
     if json:
         about = {"data": elsewhere.data, "saw_it": elsewhere.floors} if elsewhere else {}
         print_json({"run": str(found.folder), **about, "test": [table.dump() for table in outcome.tables["test"]]})

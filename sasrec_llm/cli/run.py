@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,8 @@ import typer
 from sasrec_llm import processes
 from sasrec_llm.cli.completion import recipe_names
 from sasrec_llm.cli.output import print_comparison, print_json, print_rows, print_table, print_text, say
-from sasrec_llm.errors import RunError, UsageError
+from sasrec_llm.errors import RunError
+from sasrec_llm.launch import launch
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.file import load_recipe
@@ -60,10 +60,7 @@ def run(
         tell_plans(found or [load_recipe(recipe, set_ or [], known)], known, json)
         return
     if nproc > 1:
-        start(
-            ["run", str(recipe), *chain.from_iterable(("--set", each) for each in set_ or []), *["--json"] * json],
-            nproc,
-        )
+        launch(nproc)
         return
     with processes.joined():
         run_here(recipe, set_ or [], known, json)
@@ -86,23 +83,14 @@ def run_here(recipe: Path, set_: list[str], known: Plugins, json: bool) -> None:
 
     with Watched(known) as workspace:
         outcome = run_recipe(checked, given(recipe, set_), workspace, known)
-    if json and processes.first():
+    if json and not processes.follows():
         print_json({"run": str(outcome.run.folder), "test": [table.dump() for table in outcome.tables["test"]]})
-    if json or not processes.first():
+    if json or processes.follows():
         return
     for table in outcome.tables["test"]:
         print_text("")
         print_table(table, "test")
     print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt · report.html")
-
-
-def start(command: list[str], count: int) -> None:
-    """The same command in so many processes."""
-    if processes.called():
-        raise UsageError("--nproc starts processes, and this is one of several already", hint="Leave --nproc out")
-    from sasrec_llm.launch import launch
-
-    launch(command, count)
 
 
 def run_all(suite: Suite, known: Plugins, json: bool) -> None:
@@ -114,7 +102,7 @@ def run_all(suite: Suite, known: Plugins, json: bool) -> None:
     say(f"{suite.name} · {count} runs")
     with Watched(known) as workspace:
         outcome = run_suite(suite, workspace, known, announce)
-    if json and processes.first():
+    if json and not processes.follows():
         print_json({"folder": str(outcome.folder), **outcome.comparison.dump(), "failed": dict(outcome.failed)})
     elif not json:
         print_comparison(outcome.comparison)
