@@ -11,12 +11,15 @@ from sasrec_llm.comparison import Comparison, compare
 from sasrec_llm.durable import digest, write_json, write_text
 from sasrec_llm.errors import LostError, RunError, SrlError
 from sasrec_llm.experiment import run
+from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.suite import Suite
 from sasrec_llm.report.tables import compared
 from sasrec_llm.runs import PAGE, Run, Workspace, dated, finished_run
 from sasrec_llm.systems import open_data
+
+Runner = Callable[[Recipe, str, Workspace, Plugins], Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,11 @@ class SuiteOutcome:
 
 
 def run_suite(
-    suite: Suite, workspace: Workspace, plugins: Plugins, begin: Callable[[Recipe, bool], None]
+    suite: Suite,
+    workspace: Workspace,
+    plugins: Plugins,
+    begin: Callable[[Recipe, bool], None],
+    run: Runner = run,
 ) -> SuiteOutcome:
     """`begin(recipe, finished)` is told what comes next. A recipe that fails is named in the end and does not stop the
     others; what is finished is not run again."""
@@ -35,7 +42,7 @@ def run_suite(
     failed: dict[str, str] = {}
     for label, recipes in suite.recipes.items():
         try:
-            members[label] = [one(recipe, suite.given[label], workspace, plugins, begin) for recipe in recipes]
+            members[label] = [one(recipe, suite.given[label], workspace, plugins, begin, run) for recipe in recipes]
         except LostError:
             raise
         except SrlError as error:
@@ -57,7 +64,12 @@ def run_suite(
 
 
 def one(
-    recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, begin: Callable[[Recipe, bool], None]
+    recipe: Recipe,
+    given: str,
+    workspace: Workspace,
+    plugins: Plugins,
+    begin: Callable[[Recipe, bool], None],
+    run: Runner,
 ) -> Run:
     data = processes.in_turn(lambda: open_data(recipe, workspace, plugins))
     found = processes.lead(lambda: finished_run(workspace.runs, recipe, data.sha256))

@@ -8,8 +8,9 @@ import typer
 
 from sasrec_llm import processes
 from sasrec_llm.cli.completion import dataset_names, finished_runs, subset_names
+from sasrec_llm.cli.engines import Nproc
 from sasrec_llm.cli.output import print_json, print_rows, print_table, print_text, say
-from sasrec_llm.cli.run import Json, Nproc
+from sasrec_llm.cli.run import Json
 from sasrec_llm.errors import UsageError
 from sasrec_llm.launch import launch
 from sasrec_llm.plugins import plugins, suggestion
@@ -42,7 +43,7 @@ def evaluate(
     protocol: Annotated[
         str | None, typer.Option("--protocol", help="How that dataset is split; default: as the run's own")
     ] = None,
-    nproc: Nproc = 1,
+    nproc: Nproc = None,
     json: Json = False,
 ) -> None:
     """Load a finished run and score its test rows again, all or a subset of them; or those of another dataset.
@@ -54,7 +55,7 @@ def evaluate(
     if protocol and not data:
         raise UsageError("--protocol says how the dataset of --data is split", hint="Name it: --data NAME")
     wanted = known_subsets(split)
-    if nproc > 1:
+    if nproc is not None and nproc > 1:
         launch(nproc)
         return
     from sasrec_llm.across import evaluate_across

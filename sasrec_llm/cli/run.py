@@ -12,6 +12,7 @@ import typer
 
 from sasrec_llm import processes
 from sasrec_llm.cli.completion import recipe_names
+from sasrec_llm.cli.engines import LOCAL, Engine, Nproc, runner
 from sasrec_llm.cli.output import print_comparison, print_json, print_rows, print_table, print_text, say
 from sasrec_llm.errors import RunError
 from sasrec_llm.launch import launch
@@ -23,12 +24,10 @@ from sasrec_llm.recipe.suite import Suite, is_suite, load_suite, repeated
 
 if TYPE_CHECKING:
     from sasrec_llm.runs import Workspace
+    from sasrec_llm.suite import Runner
 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.align.epochs=3")
-]
-Nproc = Annotated[
-    int, typer.Option("--nproc", min=1, metavar="N", help="Share the work among so many processes of this machine")
 ]
 TRIED = 2.0  # seconds for each stage of a dry run
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout")]
@@ -43,7 +42,8 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check it, try each stage for a moment, and say what it will take")
     ] = False,
-    nproc: Nproc = 1,
+    nproc: Nproc = None,
+    engine: Engine = LOCAL,
     json: Json = False,
 ) -> None:
     """Run a recipe's stages and score the result. Finished stages are skipped, an interrupted one continues.
@@ -59,30 +59,28 @@ def run(
         found = [one for each in suite.recipes.values() for one in each] if suite else []
         tell_plans(found or [load_recipe(recipe, set_ or [], known)], known, json)
         return
-    if nproc > 1:
+    if engine == LOCAL and nproc is not None and nproc > 1:
         launch(nproc)
         return
     with processes.joined():
-        run_here(recipe, set_ or [], known, json)
+        run_here(recipe, set_ or [], known, *runner(engine, nproc, known), json)
 
 
-def run_here(recipe: Path, set_: list[str], known: Plugins, json: bool) -> None:
+def run_here(recipe: Path, set_: list[str], known: Plugins, run: Runner, shown: Plugins, json: bool) -> None:
     """In this process, which may be one of several that do the same."""
     if is_suite(recipe, known):
-        run_all(load_suite(recipe, set_, known), known, json)
+        run_all(load_suite(recipe, set_, known), known, run, shown, json)
         return
     checked = load_recipe(recipe, set_, known)
     checked = checked.in_slices(processes.count())
     if checked.search:
         say(f"its [search] is for srl tune {recipe}; here its own values are run")
     if checked.head.seeds or checked.in_folds:
-        run_all(repeated(checked, given(recipe, set_)), known, json)
+        run_all(repeated(checked, given(recipe, set_)), known, run, shown, json)
         return
     announce(checked)
-    from sasrec_llm.experiment import run as run_recipe
-
-    with Watched(known) as workspace:
-        outcome = run_recipe(checked, given(recipe, set_), workspace, known)
+    with Watched(shown) as workspace:
+        outcome = run(checked, given(recipe, set_), workspace, known)
     if json and not processes.follows():
         print_json({"run": str(outcome.run.folder), "test": [table.dump() for table in outcome.tables["test"]]})
     if json or processes.follows():
@@ -93,15 +91,15 @@ def run_here(recipe: Path, set_: list[str], known: Plugins, json: bool) -> None:
     print_text(f"\n{outcome.run.folder} · metrics.json · predictions.parquet · report.txt · report.html")
 
 
-def run_all(suite: Suite, known: Plugins, json: bool) -> None:
+def run_all(suite: Suite, known: Plugins, run: Runner, shown: Plugins, json: bool) -> None:
     """Run what is not finished, print the comparison, and end in an error if a recipe failed."""
     from sasrec_llm.suite import run_suite
 
     suite = suite.in_slices(processes.count())
     count = sum(map(len, suite.recipes.values()))
     say(f"{suite.name} · {count} runs")
-    with Watched(known) as workspace:
-        outcome = run_suite(suite, workspace, known, announce)
+    with Watched(shown) as workspace:
+        outcome = run_suite(suite, workspace, known, announce, run)
     if json and not processes.follows():
         print_json({"folder": str(outcome.folder), **outcome.comparison.dump(), "failed": dict(outcome.failed)})
     elif not json:

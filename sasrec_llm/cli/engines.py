@@ -1,0 +1,36 @@
+"""`--nproc` and `--engine`: how many processes share the work, and on which machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sasrec_llm.plugins import Plugins
+
+if TYPE_CHECKING:
+    from sasrec_llm.suite import Runner
+
+LOCAL = "local"
+Nproc = Annotated[
+    int | None,
+    typer.Option("--nproc", min=1, metavar="N", help="Share the work among so many processes; with Ray, workers"),
+]
+Engine = Annotated[
+    str, typer.Option("--engine", help="local; ray: the cluster of RAY_ADDRESS or this machine; or ray://HOST:PORT")
+]
+
+
+def runner(engine: str, nproc: int | None, known: Plugins) -> tuple[Runner, Plugins]:
+    """What runs a recipe, and the plugins whose events are told of in this process."""
+    if engine == LOCAL:
+        from sasrec_llm.experiment import run
+
+        return run, known
+    from sasrec_llm.ray.cluster import connect
+
+    connect(engine)
+    from sasrec_llm.ray.training import run_on_cluster
+
+    shown = Plugins()
+    return lambda recipe, given, workspace, _: run_on_cluster(recipe, given, workspace, shown, nproc), shown

@@ -1,0 +1,166 @@
+"""A recipe on a Ray cluster: Ray Train starts the processes, and they do what those of torchrun do.
+
+What watches the run watches it in the first of them; what shows it, here. When a machine is lost, those that are left
+go on from the latest checkpoint; as the work is cut into slices, not into processes, the result is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.util.queue import Empty, Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from sasrec_llm import processes
+from sasrec_llm.errors import LostError, SrlError
+from sasrec_llm.experiment import run
+from sasrec_llm.outcome import Outcome
+from sasrec_llm.plugins import Plugins, plugins
+from sasrec_llm.ray.cluster import cores, gpus
+from sasrec_llm.ray.relay import Relay
+from sasrec_llm.recipe import Recipe
+from sasrec_llm.runs import Workspace
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3  # with what is left of the cluster
+LOOK = 0.5  # seconds
+PASSED_ON = ("SRL_", "HF_", "OMP_NUM_THREADS", "PYTHONPATH")  # of the environment, to the workers
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker is told."""
+
+    recipe: Recipe
+    given: str
+    workspace: Workspace
+    folder: Path  # what relative paths of the recipe are relative to
+    environment: Mapping[str, str]
+    told: Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An error that the run itself has found, and would find again."""
+
+    message: str
+    hint: str
+    exit_code: int
+
+
+def run_on_cluster(
+    recipe: Recipe, given: str, workspace: Workspace, watcher: Plugins, workers: int | None = None
+) -> Outcome:
+    """As `experiment.run`, by so many workers of the cluster that this process has joined; by default one for each
+    GPU, or each core where there is none."""
+    count = workers or gpus() or cores()
+    place = Workspace(*(path.absolute() for path in (workspace.data, workspace.runs, workspace.cache)))
+    environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    told = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+    work = Work(recipe.in_slices(count), given, place, Path.cwd(), environment, told)
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return _attempt(work, count, watcher)
+        except LostError:
+            if not left:
+                raise
+            count = min(count, max(gpus() or cores(), 1))
+            log.warning("a part of the cluster is gone: going on with %d workers", count)
+    raise AssertionError("unreachable")
+
+
+def _attempt(work: Work, count: int, watcher: Plugins) -> Outcome:
+    work.workspace.runs.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=work.workspace.runs, prefix=".ray-"))  # Ray Train wants one; nothing is read
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={"work": work},
+        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if gpus() else "gloo", timeout_s=86_400),
+        scaling_config=ScalingConfig(num_workers=count, use_gpu=gpus() > 0, placement_strategy="SPREAD"),
+        run_config=RunConfig(storage_path=str(scratch), failure_config=FailureConfig(max_failures=0)),
+    )
+    ended: list[BaseException | None] = []
+    thread = threading.Thread(target=lambda: ended.append(_fit(trainer)), daemon=True)  # signals stay ours
+    thread.start()
+    try:
+        return _listen(work.told, watcher, ended)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fit(trainer: TorchTrainer) -> BaseException | None:
+    try:
+        trainer.fit()
+    except Exception as error:
+        return error
+    return None
+
+
+def _listen(told: Queue, watcher: Plugins, ended: list[BaseException | None]) -> Outcome:
+    """Pass on what is told of the run until it has ended."""
+    outcome: Outcome | None = None
+    while True:
+        over = bool(ended)
+        try:
+            while True:
+                found = told.get(timeout=LOOK)
+                if isinstance(found, Outcome):
+                    outcome = found
+                elif isinstance(found, Failed):
+                    raise SrlError(found.message, hint=found.hint, exit_code=found.exit_code)
+                else:
+                    name, values = found
+                    watcher.event(name, **values)
+        except Empty:
+            pass
+        if over:
+            break
+    error = ended[0]
+    if outcome is not None and error is None:
+        return outcome
+    if error is None or isinstance(error, (TrainingFailedError, ray.exceptions.RayError)):
+        raise LostError(
+            f"the workers have ended: {_first_line(error)}", hint="Run it again: what is done is kept"
+        ) from error
+    raise error
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "nobody knows why"
+
+
+def _work(config: Mapping[str, Any]) -> None:
+    """One worker: one of the processes of the run."""
+    work: Work = config["work"]
+    os.environ.update(work.environment)
+    os.chdir(work.folder)
+    known = plugins()
+    if processes.first():
+        known.add(Relay(work.told), "relay")
+    try:
+        outcome = run(work.recipe, work.given, work.workspace, known)
+    except LostError:
+        raise
+    except SrlError as error:
+        work.told.put(Failed(str(error), error.hint, error.exit_code))
+        raise
+    finally:
+        if processes.first():
+            known.remove("relay")
+    if processes.first():
+        work.told.put(outcome)
