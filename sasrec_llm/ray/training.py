@@ -1,12 +1,12 @@
 """A recipe on a Ray cluster: Ray Train starts the processes, and they do what those of torchrun do.
 
-What watches the run watches it in the first of them; what shows it, here. When a machine is lost, those that are left
-go on from the latest checkpoint; as the work is cut into slices, not into processes, the result is the same.
+What watches the run watches it in the first of them; what shows it, here. When a machine is lost, Ray Train starts as
+many as are left, and they go on from the latest checkpoint; the work is cut into slices, not into processes, so the
+result is the same.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
@@ -33,9 +33,9 @@ from sasrec_llm.ray.relay import Relay
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.runs import Workspace
 
-log = logging.getLogger(__name__)
-
-ATTEMPTS = 3  # with what is left of the cluster
+LOSSES = 3  # of machines, after which it is no bad luck
+GROWS = 600.0  # seconds between two looks whether the cluster has grown; the run then starts again where it was
+AGAIN = "Run it again: what is done is kept"
 LOOK = 0.5  # seconds
 PASSED_ON = ("SRL_", "HF_", "OMP_NUM_THREADS", "PYTHONPATH")  # of the environment, to the workers
 
@@ -69,35 +69,28 @@ def run_on_cluster(
     count = workers or gpus() or cores()
     place = Workspace(*(path.absolute() for path in (workspace.data, workspace.runs, workspace.cache)))
     environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     told = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     work = Work(recipe.in_slices(count), given, place, Path.cwd(), environment, told)
-    for left in reversed(range(ATTEMPTS)):
-        try:
-            return _attempt(work, count, watcher)
-        except LostError:
-            if not left:
-                raise
-            count = min(count, max(gpus() or cores(), 1))
-            log.warning("a part of the cluster is gone: going on with %d workers", count)
-    raise AssertionError("unreachable")
-
-
-def _attempt(work: Work, count: int, watcher: Plugins) -> Outcome:
-    work.workspace.runs.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=work.workspace.runs, prefix=".ray-"))  # Ray Train wants one; nothing is read
+    place.runs.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=place.runs, prefix=".ray-"))  # Ray Train wants one; nothing is read
     trainer = TorchTrainer(
         _work,
         train_loop_config={"work": work},
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if gpus() else "gloo", timeout_s=86_400),
-        scaling_config=ScalingConfig(num_workers=count, use_gpu=gpus() > 0, placement_strategy="SPREAD"),
-        run_config=RunConfig(storage_path=str(scratch), failure_config=FailureConfig(max_failures=0)),
+        scaling_config=ScalingConfig(
+            num_workers=(1, count),
+            use_gpu=gpus() > 0,
+            placement_strategy="SPREAD",
+            elastic_resize_monitor_interval_s=GROWS,
+        ),
+        run_config=RunConfig(storage_path=str(scratch), failure_config=FailureConfig(max_failures=LOSSES)),
     )
     ended: list[BaseException | None] = []
     thread = threading.Thread(target=lambda: ended.append(_fit(trainer)), daemon=True)  # signals stay ours
     thread.start()
     try:
-        return _listen(work.told, watcher, ended)
+        return _listen(told, watcher, ended)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -127,15 +120,15 @@ def _listen(told: Queue, watcher: Plugins, ended: list[BaseException | None]) ->
                     watcher.event(name, **values)
         except Empty:
             pass
+        except ray.exceptions.RayError as error:  # this machine's own part of the cluster
+            raise LostError(f"the cluster is gone: {_first_line(error)}", hint=AGAIN) from error
         if over:
             break
     error = ended[0]
     if outcome is not None and error is None:
         return outcome
     if error is None or isinstance(error, (TrainingFailedError, ray.exceptions.RayError)):
-        raise LostError(
-            f"the workers have ended: {_first_line(error)}", hint="Run it again: what is done is kept"
-        ) from error
+        raise LostError(f"the workers have ended: {_first_line(error)}", hint=AGAIN) from error
     raise error
 
 
@@ -155,10 +148,10 @@ def _work(config: Mapping[str, Any]) -> None:
     try:
         outcome = run(work.recipe, work.given, work.workspace, known)
     except LostError:
-        raise
+        raise  # and Ray Train starts all of them again
     except SrlError as error:
         work.told.put(Failed(str(error), error.hint, error.exit_code))
-        raise
+        return
     finally:
         if processes.first():
             known.remove("relay")
