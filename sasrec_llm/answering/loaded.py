@@ -77,6 +77,11 @@ class LoadedRun:
         """Whether it knows what the users of its data liked; an export need not."""
         return len(self._data.rows.users) > 0
 
+    @property
+    def users(self) -> Sequence[str]:
+        """Ids, of user 1 first."""
+        return self._users
+
     def knows(self, user: str) -> bool:
         return user in self._number_of
 

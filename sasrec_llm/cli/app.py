@@ -26,6 +26,7 @@ from sasrec_llm.cli import (
     report,
     run,
     runs,
+    score,
     tune,
 )  # fmt: skip
 from sasrec_llm.cli.output import mute, prose, say
@@ -47,6 +48,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
 app.command("recommend")(recommend.recommend)
+app.command("score")(score.score)
 app.command("export")(recommend.export)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)

@@ -8,6 +8,8 @@ import socket
 
 from sasrec_llm.errors import StorageError, UsageError
 
+AGAIN = "Run it again: what is done is kept"
+PASSED_ON = ("SRL_", "HF_", "OMP_NUM_THREADS", "PYTHONPATH")  # of the environment, to the workers
 PATIENCE = 10  # seconds, for a machine to answer at all
 
 
@@ -20,6 +22,7 @@ def connect(engine: str) -> None:
     if engine != "ray" and not engine.startswith("ray://"):
         raise UsageError(f"unknown engine {engine!r}", hint="--engine local, --engine ray or --engine ray://HOST:PORT")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters is raised; the rest is in Ray's own logs
     try:
         import ray
     except ImportError:
@@ -31,6 +34,8 @@ def connect(engine: str) -> None:
         _reach(address)
     if ray.is_initialized():
         return
+    for name in ("ray", "ray.data", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         ray.init(
             address=address or "local",
@@ -43,6 +48,10 @@ def connect(engine: str) -> None:
     except (OSError, RuntimeError, ValueError, TimeoutError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise StorageError(f"cannot join {where}: {error}", hint="Does srl run on one of its machines?") from error
+
+
+def passed_on() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
 
 
 def cores() -> int:

@@ -28,16 +28,14 @@ from sasrec_llm.errors import LostError, SrlError
 from sasrec_llm.experiment import run
 from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import Plugins, plugins
-from sasrec_llm.ray.cluster import cores, gpus
+from sasrec_llm.ray.cluster import AGAIN, cores, gpus, passed_on
 from sasrec_llm.ray.relay import Relay
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.runs import Workspace
 
 LOSSES = 3  # of machines, after which it is no bad luck
 GROWS = 600.0  # seconds between two looks whether the cluster has grown; the run then starts again where it was
-AGAIN = "Run it again: what is done is kept"
 LOOK = 0.5  # seconds
-PASSED_ON = ("SRL_", "HF_", "OMP_NUM_THREADS", "PYTHONPATH")  # of the environment, to the workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +65,10 @@ def run_on_cluster(
     """As `experiment.run`, by so many workers of the cluster that this process has joined; by default one for each
     GPU, or each core where there is none."""
     count = workers or gpus() or cores()
-    place = Workspace(*(path.absolute() for path in (workspace.data, workspace.runs, workspace.cache)))
-    environment = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    place = workspace.absolute()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     told = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-    work = Work(recipe.in_slices(count), given, place, Path.cwd(), environment, told)
+    work = Work(recipe.in_slices(count), given, place, Path.cwd(), passed_on(), told)
     place.runs.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=place.runs, prefix=".ray-"))  # Ray Train wants one; nothing is read
     trainer = TorchTrainer(
@@ -121,18 +118,18 @@ def _listen(told: Queue, watcher: Plugins, ended: list[BaseException | None]) ->
         except Empty:
             pass
         except ray.exceptions.RayError as error:  # this machine's own part of the cluster
-            raise LostError(f"the cluster is gone: {_first_line(error)}", hint=AGAIN) from error
+            raise LostError(f"the cluster is gone: {_last_line(error)}", hint=AGAIN) from error
         if over:
             break
-    error = ended[0]
-    if outcome is not None and error is None:
+    why = ended[0]
+    if outcome is not None and why is None:
         return outcome
-    if error is None or isinstance(error, (TrainingFailedError, ray.exceptions.RayError)):
-        raise LostError(f"the workers have ended: {_first_line(error)}", hint=AGAIN) from error
-    raise error
+    if why is None or isinstance(why, (TrainingFailedError, ray.exceptions.RayError)):
+        raise LostError(f"the workers have ended: {_last_line(why)}", hint=AGAIN) from why
+    raise why
 
 
-def _first_line(error: BaseException | None) -> str:
+def _last_line(error: BaseException | None) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else "nobody knows why"
 

@@ -42,6 +42,10 @@ class Workspace:
         cache = os.environ.get("SRL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "srl"
         return cls(Path(os.environ.get("SRL_DATA", "data")), Path(os.environ.get("SRL_RUNS", "runs")), Path(cache))
 
+    def absolute(self) -> Workspace:
+        """The same places, wherever one stands."""
+        return Workspace(self.data.absolute(), self.runs.absolute(), self.cache.absolute())
+
 
 class Run:
     def __init__(self, folder: Path) -> None:

@@ -1,0 +1,225 @@
+"""One process and two: the same bytes; 37 rows asked 37 times; and a process that is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sasrec_llm import processes
+from sasrec_llm.data.interactions import Interactions
+from sasrec_llm.devices import Device
+from sasrec_llm.durable import read_json
+from sasrec_llm.evaluation.examiner import Examiner
+from sasrec_llm.evaluation.scoring import LikeTask
+from sasrec_llm.interfaces import Examples, Sequences
+from sasrec_llm.train.slices import Gradient
+
+ROOT = Path(__file__).parent.parent
+WITHIN = 60  # seconds from a kill to the end of the command
+CPU = Device("cpu", False)
+SLICED = """
+name = "sliced"
+seed = 7
+[data]
+use = "demo"
+[encoder]
+use = "sasrec"
+width = 16
+heads = 2
+blocks = 1
+max_length = 10
+[aligner]
+use = "mlp"
+expansion = 2
+[backbone]
+use = "tiny-llama"
+width = 16
+layers = 1
+heads = 2
+vocabulary = 400
+pretrain_steps = 2
+lora = { r = 2, targets = ["q_proj", "v_proj"] }
+[strategy]
+use = "token-mapping"
+titles = 2
+[evaluate]
+batch_size = 37
+floors = []
+[stages.encoder]
+objective = "like"
+train = ["encoder"]
+epochs = 4
+epoch_steps = 40
+batch_size = 33
+slices = 2
+[stages.warmup]
+objective = "text"
+train = ["lora"]
+epochs = 1
+epoch_steps = 4
+batch_size = 9
+slices = 2
+[stages.joint]
+objective = "hybrid"
+train = ["encoder", "aligner", "lora"]
+epochs = 1
+epoch_steps = 4
+batch_size = 9
+slices = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def place(few_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace, in which one process has run the recipe."""
+    folder = tmp_path_factory.mktemp("processes")
+    shutil.copytree(few_folder, folder / "data" / "demo")
+    (folder / "sliced.toml").write_text(SLICED, encoding="utf-8")
+    command = srl(folder, "one", "run", "sliced.toml")
+    _, prose = command.communicate()
+    assert command.returncode == 0, prose
+    return folder
+
+
+def srl(place: Path, runs: str, *command: str) -> subprocess.Popen[str]:
+    own = {"SRL_DATA": "data", "SRL_RUNS": runs, "SRL_CACHE": "cache", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "sasrec_llm", *command],
+        cwd=place,
+        env={**os.environ, **own, "SRL_DISABLE_PLUGINS": "*"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def kept(runs: Path) -> dict[str, Any]:
+    """What must not depend on how many processes there were."""
+    (folder,) = (path.parent for path in runs.glob("*/metrics.json"))
+    files = [*folder.glob("stages/*/result/**/*.safetensors"), *folder.glob("**/predictions.parquet")]
+    metrics = {key: read_json(folder / "metrics.json")[key] for key in ("test", "valid", "answers")}
+    return {"metrics": metrics} | {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_two_processes_leave_what_one_leaves_and_speak_once(place: Path) -> None:
+    command = srl(place, "two", "run", "sliced.toml", "--nproc", "2", "--json")
+    out, prose = command.communicate()
+    assert command.returncode == 0, prose
+    assert json.loads(out)["test"] == kept(place / "one")["metrics"]["test"]
+    assert prose.count("1 encoder") == 1
+    assert kept(place / "two") == kept(place / "one")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_process_ends_all_and_the_same_command_goes_on(rank: int, place: Path) -> None:
+    runs = f"killed-{rank}"
+    command = srl(place, runs, "run", "sliced.toml", "--nproc", "2")
+    wait_for(lambda: any("step" in path.read_text() for path in place.glob(f"{runs}/*/log.jsonl")), command)
+    killed = time.monotonic()
+    os.kill(sorted(children(command.pid))[rank], signal.SIGKILL)
+    _, prose = command.communicate(timeout=WITHIN)
+    assert time.monotonic() - killed < WITHIN
+    assert command.returncode == 75
+    assert f"process {rank} of" in prose
+    assert "SIGKILL" in prose
+    assert "Traceback" not in prose
+    again = srl(place, runs, "run", "sliced.toml", "--nproc", "2")
+    _, prose = again.communicate()
+    assert again.returncode == 0, prose
+    assert kept(place / runs) == kept(place / "one")
+
+
+def test_an_error_of_all_is_said_once_with_its_own_exit_code(place: Path) -> None:
+    command = srl(place, "failed", "run", "sliced.toml", "--set", "stages.encoder.lr=1e30", "--nproc", "2")
+    _, prose = command.communicate()
+    assert command.returncode == 3
+    assert prose.count("the loss is") + prose.count("the gradient of the loss") == 1
+    assert "--set stages.encoder.lr" in prose
+    assert "Traceback" not in prose
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True)
+    return [int(line) for line in found.stdout.split()]
+
+
+def wait_for(ready: Any, command: subprocess.Popen[str]) -> None:
+    while not ready():
+        assert command.poll() is None, command.communicate()[1]
+        time.sleep(0.05)
+
+
+class Asked:
+    """Answers with a row's own number, and counts how often each is asked."""
+
+    def __init__(self) -> None:
+        self.count: dict[tuple[int, int], int] = {}
+
+    def score(self, histories: Any, candidates: torch.Tensor) -> torch.Tensor:
+        for user, item in zip(histories.users.tolist(), candidates[:, 0].tolist(), strict=True):
+            self.count[user, item] = self.count.get((user, item), 0) + 1
+        return histories.users[:, None] * 1000.0 + candidates
+
+
+class MetError(Exception):
+    """A process has come to where it would meet the others."""
+
+
+def test_37_rows_are_asked_37_times(demo: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, examiner = demo.of("test")[:37], Examiner(LikeTask(demo, {}), CPU, 8)
+    alone = examiner.answer(Asked(), rows, "one", 3)
+    asked, parts = Asked(), []
+
+    def meet(part: Any) -> Any:
+        parts.append(part)
+        raise MetError
+
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    for rank in (0, 1):
+        monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(processes, "gather", meet)
+        with pytest.raises(MetError):
+            examiner.answer(asked, rows, "two", 3)
+    assert sum(asked.count.values()) == 37
+    assert [len(part) for part in parts] == [3, 2]
+    monkeypatch.setattr(processes, "gather", lambda _: parts)
+    np.testing.assert_array_equal(examiner.answer(Asked(), rows, "two", 3).logits, alone.logits)
+
+
+class Line(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([0.5, -1.0, 2.0]))
+
+
+@pytest.mark.parametrize("slices", [1, 2, 3, 7, 40])
+def test_slices_add_up_to_the_gradient_of_the_whole(slices: int) -> None:
+    """Sequences of different lengths: slices count by their questions, not by their rows."""
+    chance = np.random.default_rng(1)
+    items = torch.from_numpy(chance.integers(1, 9, (7, 6)))
+    items[torch.arange(6) < torch.arange(7)[:, None] % 5] = 0
+    batch = Sequences(items, torch.arange(7), torch.arange(7))
+
+    def loss(part: Examples | Sequences) -> torch.Tensor:
+        assert isinstance(part, Sequences)
+        asked = part.targets[part.targets != 0].float()
+        return ((asked[:, None] * line.weight) ** 2).mean()
+
+    found = []
+    for count in (1, slices):
+        line = Line()
+        gradient = Gradient(loss=loss, weights=[line.weight], slices=count, device=CPU)
+        found.append((gradient(batch, seed=3), line.weight.grad))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-6)
+    torch.testing.assert_close(found[1][1], found[0][1], rtol=1e-6, atol=1e-6)
