@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import torch
 from torch import Tensor
 
 from sasrec_llm.data.interactions import Ints
@@ -24,6 +23,7 @@ from sasrec_llm.signals import Interrupted, held
 from sasrec_llm.train import checkpoints
 from sasrec_llm.train.checkpoints import Progress
 from sasrec_llm.train.freezing import only, set_mode
+from sasrec_llm.train.optimiser import RowAdamW
 from sasrec_llm.train.order import Order
 from sasrec_llm.train.schedule import scale
 
@@ -62,7 +62,7 @@ def fit(job: Job) -> Progress:
         groups = [
             {"params": weights, "peak": stage.lrs.get(name, stage.lr), "lr": 0.0} for name, weights in trained.items()
         ]
-        optimiser = torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
+        optimiser = RowAdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
         trained_parts = {name: job.parts[name] for name in stage.train}
         kept = checkpoints.Checkpoints(job.folder, trained_parts, optimiser)
         progress = kept.resume(job.identity)
@@ -92,9 +92,7 @@ def fit(job: Job) -> Progress:
     return progress
 
 
-def _epoch(
-    job: Job, optimiser: torch.optim.Optimizer, order: Order, progress: Progress, kept: checkpoints.Checkpoints
-) -> None:
+def _epoch(job: Job, optimiser: RowAdamW, order: Order, progress: Progress, kept: checkpoints.Checkpoints) -> None:
     """The steps that are left of an epoch. A signal waits for the end of its step."""
     stage, steps, began, first = job.stage, job.info.steps, time.monotonic(), progress.step
     set_mode(job.parts, stage.train)
@@ -124,14 +122,13 @@ def _epoch(
                 saved = time.monotonic()
 
 
-def _step(job: Job, optimiser: torch.optim.Optimizer, batch: Examples | Sequences) -> tuple[float, float]:
+def _step(job: Job, optimiser: RowAdamW, batch: Examples | Sequences) -> tuple[float, float]:
     """One optimiser step, unless the loss or its gradient is not finite; returns the loss and the gradient's norm."""
     with job.device.precision():
         loss = job.loss(batch.to(job.device.name))
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(weights, job.stage.clip))
+    norm = optimiser.clip(job.stage.clip)
     found = float(loss.detach())
     if math.isfinite(found) and math.isfinite(norm):
         optimiser.step()
