@@ -364,3 +364,4 @@ def test_an_index_is_one_option_away(srl: Any, at: Place) -> None:
     done = srl("export", "next", "--to", "out", "--index", "--json")
     assert done.code == 0, done.err
     assert "index.safetensors" in json.loads(done.out)["files"]
+    assert "answered by an index, approximately" in srl("recommend", "out", "--user", "nobody").err

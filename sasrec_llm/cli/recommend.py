@@ -69,6 +69,8 @@ def recommend(
 def _tell(loaded: LoadedRun, user: str | None, named: dict[str, int]) -> None:
     """Who is asked about, and which item each title was taken for."""
     say(loaded.name)
+    if loaded.index:
+        say("answered by an index, approximately: the README.md of the export says how near it comes")
     if user is not None and not loaded.knows(user):
         say(f"{user} is not in the data: answered as for somebody new")
     elif user is not None and not loaded.has_histories:
