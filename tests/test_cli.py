@@ -148,6 +148,10 @@ def test_a_dry_run_says_what_a_run_will_take_and_keeps_nothing(srl: Any, prepare
     assert stage["stage"] == "encoder"
     assert stage["seconds"] > 0
     assert stage["memory_mb"] > 100
+    (n,) = stage["trains"].values()
+    assert stage["weights_mb"] == stage["gradients_mb"] == pytest.approx(4 * n / 2**20, abs=0.05)
+    assert stage["optimiser_mb"] == pytest.approx(8 * n / 2**20, abs=0.05)
+    assert "encoder: weights" in done.err
     assert not list(prepared.glob("runs/[!.]*"))
 
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sasrec_llm.encoders.drawing import Drawing
 from sasrec_llm.encoders.next_item import CHUNK, NextItemLoss, SoftmaxLoss
 from sasrec_llm.encoders.settings import NextItemSettings
 
@@ -95,7 +96,7 @@ def test_sampled_softmax_estimates_the_sum_over_all_items_without_bias(popularit
 def test_gbce_without_calibration_is_binary_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
     states, table, targets = world(30)
     drawn = torch.tensor([0, 4, 9, 9, 39])
-    monkeypatch.setattr(torch, "multinomial", lambda *_, **__: drawn)
+    monkeypatch.setattr(Drawing, "draw", lambda *_: (drawn + 1, drawn))
     ours = loss(loss="gbce", negatives=5, calibration=0)(states, table, targets)
     candidates = torch.cat([targets[:, None], (drawn + 1).expand(30, -1)], dim=1)
     logits = torch.einsum("bh,bch->bc", states, table[candidates])
@@ -112,7 +113,8 @@ def test_gbce_weighs_the_right_item_by_beta(monkeypatch: pytest.MonkeyPatch) -> 
     """Fully calibrated, β is the share of the other items that are drawn: 5 of 39."""
     states, table, _ = world(30)
     targets = torch.full((30,), 20)
-    monkeypatch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor([0, 1, 2, 3, 4]))
+    drawn = torch.tensor([1, 2, 3, 4, 5])
+    monkeypatch.setattr(Drawing, "draw", lambda *_: (drawn, drawn))
     ours = loss(loss="gbce", negatives=5, calibration=1)(states, table, targets)
     right, wrong = F.softplus(-states @ table[20]), F.softplus(states @ table[1:6].T).sum(1)
     assert torch.allclose(ours, ((5 / 39 * right + wrong) / 6).mean(), atol=1e-6)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.devices import Device
+from sasrec_llm.encoders.drawing import Drawing
 from sasrec_llm.encoders.floors import BiasRegression, ItemMean
 from sasrec_llm.encoders.next_item import NextItemLoss
 from sasrec_llm.encoders.settings import NextItemSettings
@@ -66,7 +67,9 @@ def test_the_right_item_is_never_among_the_wrong_ones(loss: str, monkeypatch: py
     chance = torch.Generator().manual_seed(0)
     states, table = torch.randn(3, 4, generator=chance), torch.randn(10, 4, generator=chance)
     targets = torch.full((3,), 7)
-    monkeypatch.setattr(torch, "multinomial", lambda *_, **__: targets - 1)  # the right item is all that is drawn
+    monkeypatch.setattr(
+        Drawing, "draw", lambda *_: (targets, torch.full((3,), 1 / 9))
+    )  # the right item is all that is drawn
     of = NextItemLoss(settings=NextItemSettings(loss=loss, negatives=3, calibration=0), n_items=9, popularity=None)
     alone = 0.0 if loss == "sampled-softmax" else float(F.softplus(-(states @ table[7])).mean()) / (1 + 3)
     assert float(of(states, table, targets)) == pytest.approx(alone, abs=1e-6)

@@ -219,7 +219,7 @@ def test_slices_add_up_to_the_gradient_of_the_whole(slices: int) -> None:
     found = []
     for count in (1, slices):
         line = Line()
-        gradient = Gradient(loss=loss, weights=[line.weight], slices=count, device=CPU)
+        gradient = Gradient(loss=loss, parts=[line], slices=count, device=CPU)
         found.append((gradient(batch, seed=3), line.weight.grad))
     assert found[1][0] == pytest.approx(found[0][0], rel=1e-6)
     torch.testing.assert_close(found[1][1], found[0][1], rtol=1e-6, atol=1e-6)

@@ -26,7 +26,9 @@ from sasrec_llm.evaluation.ranks import rank_list, rank_products, rank_scores
 from sasrec_llm.evaluation.statistics import value
 from sasrec_llm.interfaces import Histories, Ranked
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.strategies.ranking import Reranked, first
+from sasrec_llm.strategies import ranking as ranking_of_catalogue
+from sasrec_llm.strategies.products import first_products
+from sasrec_llm.strategies.ranking import Reranked, best, first, unseen
 from sasrec_llm.testing import histories
 from tests.small_data import prepared
 
@@ -157,6 +159,41 @@ def test_products_rank_as_their_scores_do(n: int, users: int, k: int, whole: boo
         assert ((top == 0) == (best == 0)).all()
         assert torch.allclose(scores.gather(1, top), scores.gather(1, best), atol=1e-5)
         assert not (seen[:, :, None] == torch.where(top == 0, -1, top)[:, None]).any()
+
+
+@given(
+    n=st.integers(1, 900),
+    users=st.integers(1, 9),
+    k=st.integers(1, 25),
+    known=st.integers(0, 40),
+    seed=st.integers(0, 99),
+)
+def test_the_first_by_products_are_those_of_all_scores(n: int, users: int, k: int, known: int, seed: int) -> None:
+    chance = torch.Generator().manual_seed(seed)
+    u, items = torch.randn(users, 4, generator=chance).round(), torch.randn(n + 1, 4, generator=chance).round()
+    seen = torch.randint(n + 1, (users, known), generator=chance)
+    scores = u @ items.T
+    wanted = first(unseen(scores, seen), k)
+    found, values = first_products(u, items, seen, k)
+    assert found.equal(wanted), "ties too"
+    assert values[found != 0].equal(scores.gather(1, found)[found != 0])
+
+
+def test_a_catalogue_whose_scores_are_too_many_is_recommended_from_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Vectors(Constant):
+        def factors(self, given: Histories) -> tuple[torch.Tensor, torch.Tensor]:
+            return users, items
+
+    chance = torch.Generator().manual_seed(0)
+    users, items = torch.randn(5, 8, generator=chance), torch.randn(300, 8, generator=chance)
+    given = histories([[3], [7, 9], [], [250], [1, 2]], 4)
+    at_once: list[torch.Tensor] = []
+    by_tiles: list[torch.Tensor] = []
+    for found, limit in ((at_once, 5 * 300), (by_tiles, 5 * 300 - 1)):
+        monkeypatch.setattr(ranking_of_catalogue, "SCORED", limit)
+        found += best(Vectors(), given, 7, given.items, 299)
+    assert at_once[0].equal(by_tiles[0])
+    assert torch.allclose(at_once[1], by_tiles[1], atol=1e-5)
 
 
 class Constant:

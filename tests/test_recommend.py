@@ -254,6 +254,24 @@ def test_rows_go_along_only_where_they_are_asked_for(place: Place, tmp_path: Pat
     assert theirs.recommend(user=user, k=4) == mine.recommend(user=user, k=4)
 
 
+def test_an_export_with_an_index_says_how_near_it_comes(place: Place, tmp_path: Path) -> None:
+    folder = place.export("next", tmp_path / "out", index=True)
+    exact, indexed = place.load("next"), place.elsewhere(tmp_path).load(folder)
+    assert exact.index is None
+    assert indexed.index is not None
+    assert "**index**: approximate: 1 of 1 cells are looked through" in (folder / "README.md").read_text()
+    history = [exact.catalogue.title_of(item) for item in (4, 2)]
+    expected, found = exact.recommend(history=history, k=6), indexed.recommend(history=history, k=6)
+    assert [item.item for item in found] == [item.item for item in expected], "of one cell all is looked through"
+    assert [item.score for item in found] == pytest.approx([item.score for item in expected], abs=1e-5)
+
+
+def test_scores_that_are_no_products_have_no_index(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="needs scores that are products of two"):
+        place.export("asked", tmp_path / "out", index=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_export_is_checked_and_never_written_over(place: Place, tmp_path: Path) -> None:
     folder = place.export("mf", tmp_path / "out")
     with pytest.raises(UsageError, match="exists already"):
@@ -340,3 +358,10 @@ def test_export_then_recommend_from_the_folder(srl: Any, at: Place, tmp_path: Pa
     assert "an export without rows does not know what" in done.err
     assert len(done.out.splitlines()) == 2
     assert "exists already" in srl("export", "mf", "--to", "out").err
+
+
+def test_an_index_is_one_option_away(srl: Any, at: Place) -> None:
+    done = srl("export", "next", "--to", "out", "--index", "--json")
+    assert done.code == 0, done.err
+    assert "index.safetensors" in json.loads(done.out)["files"]
+    assert "answered by an index, approximately" in srl("recommend", "out", "--user", "nobody").err

@@ -62,6 +62,12 @@ ENCODER_ONLY = {
     "strategy": {"use": "encoder-only"},
     "stages": {"encoder": stage("like", ["encoder"], epochs=6)},
 }
+SPARSE = {
+    **ENCODER_ONLY,
+    "data": {"use": "demo", "protocol": "leave-one-out"},
+    "encoder": {**SASREC, "loss": "gbce", "negatives": 20, "sparse": True},
+    "stages": {"encoder": stage("next-item", ["encoder"], epochs=6, weight_decay=0.01, clip=0.1)},
+}
 
 
 @pytest.fixture
@@ -139,17 +145,17 @@ def test_the_whole_chain_runs_is_skipped_and_is_scored_again(place: Workspace) -
         assert mine.rows == theirs.rows
 
 
-@pytest.mark.parametrize("after", [1, 5, 11])
+@pytest.mark.parametrize(("recipe", "after"), [(ENCODER_ONLY, 1), (ENCODER_ONLY, 5), (ENCODER_ONLY, 11), (SPARSE, 11)])
 def test_an_interrupted_stage_continues_bit_identically(
-    after: int, place: Workspace, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: dict[str, Any], after: int, place: Workspace, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = bytes_of(do(ENCODER_ONLY, Workspace(place.data, workspace / "other", place.cache)))
+    whole = bytes_of(do(recipe, Workspace(place.data, workspace / "other", place.cache)))
     with monkeypatch.context() as patch:
         crash_after(after, patch)
         with pytest.raises(Crash):
-            do(ENCODER_ONLY, place)
+            do(recipe, place)
     counter = Counter()
-    outcome = do(ENCODER_ONLY, place, counter)
+    outcome = do(recipe, place, counter)
     assert counter.steps["encoder"] == 18 - 3 * (after // 3), "only the interrupted epoch is done again"
     assert bytes_of(outcome) == whole
     log = [json.loads(line) for line in (outcome.run.folder / "log.jsonl").read_text().splitlines()]
@@ -275,7 +281,7 @@ def test_a_gradient_that_explodes_changes_nothing_and_long_ones_are_counted(
     recipe = {**ENCODER_ONLY, "stages": {"encoder": stage("like", ["encoder"], epochs=2, clip=1e-6)}}
     outcome = do(recipe, place)
     assert read_json(outcome.run.folder / "metrics.json")["stages"]["encoder"]["clipped_steps"] == 6
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(float("inf")))
+    monkeypatch.setattr("sasrec_llm.train.optimiser.get_total_norm", lambda *_: torch.tensor(float("inf")))
     with pytest.raises(NonFiniteError, match=r"the gradient of the loss 0\.\d+ is inf"):
         do({**recipe, "seed": 3}, place)
 

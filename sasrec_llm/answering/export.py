@@ -5,6 +5,7 @@ export.json  recipe.json      what was run; data.json what of the data is known
 items.parquet  users.parquet  number -> id, title, counts      rows.parquet   with `--with-rows` alone
 parts/NAME/                   safetensors, or a PEFT adapter
 backbone/                     a Hugging Face folder; of a model on the hub only with `--merge` or `--with-backbone`
+index.safetensors             with `--index`: what to look through for whom
 members/NAME/                 the runs that an ensemble is made of
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from sasrec_llm.answering.export_card import card_text
+from sasrec_llm.answering.indexing import make_index
 from sasrec_llm.answering.kept import write_kept
 from sasrec_llm.answering.opening import EXPORT, VERSION, Opened, open_export, open_run
 from sasrec_llm.answering.questions import Question
@@ -48,6 +50,7 @@ class Exporter:
     merge: bool = False  # LoRA folded into the backbone
     with_backbone: bool = False  # also where the hub has it
     with_rows: bool = False
+    index: bool = False
 
     def export(self, found: Run, to: Path) -> None:
         """Write the folder, open it, and compare its scores with the run's; only then it takes its place."""
@@ -61,8 +64,11 @@ class Exporter:
         with new_folder(to) as draft:
             self._write(opened, found, draft)
             write_kept(draft, opened.kept, rows=self.with_rows)
+            made = make_index(opened.loaded(), opened.kept.names.users) if self.index else None
+            if made:
+                made.index.save(draft)
             card = read_card(self.workspace.data / opened.kept.data.name)
-            write_text(draft / "README.md", card_text(found, opened.recipe, card, to.name))
+            write_text(draft / "README.md", card_text(found, opened.recipe, card, to.name, made.told() if made else ""))
         try:
             again = open_export(to, self.workspace, self.plugins).loaded().score(questions, items)
             difference = np.abs(np.array(again) - np.array(wanted)).max()

@@ -22,7 +22,8 @@ or in Python:
 """
 
 
-def card_text(found: Run, recipe: Recipe, data: Card, folder: str) -> str:
+def card_text(found: Run, recipe: Recipe, data: Card, folder: str, index: str = "") -> str:
+    """`index`: how near to the exact answer its index comes, where it has one."""
     use = " → ".join(f"`{choice.use}`" for section, choice in recipe.choices.items() if section != "strategy")
     reading = read_run(found.folder)
     tables = [table for table in reading.test if reading.label in table.systems]
@@ -36,6 +37,7 @@ def card_text(found: Run, recipe: Recipe, data: Card, folder: str) -> str:
         f"and {data.items:,} items ({data.span})",
         f"- **data**: {data.summary}; licence: {data.licence}. The licence of the data binds what is made of it.",
         f"- **seed**: {recipe.head.seed}; every setting is in `recipe.json`",
+        *([f"- **index**: {index}. The figures below are of exact answers."] if index else []),
         "",
         "## Figures, on test rows, with 95 % intervals",
     ]

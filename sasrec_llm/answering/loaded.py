@@ -14,14 +14,15 @@ from torch import Tensor
 
 from sasrec_llm.answering.catalogue import Catalogue
 from sasrec_llm.answering.explain import Explainer, Reason
+from sasrec_llm.answering.index import Index
 from sasrec_llm.answering.questions import Question, histories, padded
 from sasrec_llm.answering.ranker import ranker, scorer
 from sasrec_llm.components import Task
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.data.names import Names
 from sasrec_llm.devices import Device
-from sasrec_llm.errors import UsageError
-from sasrec_llm.interfaces import Rater, Strategy, TrainingData
+from sasrec_llm.errors import RunError, UsageError
+from sasrec_llm.interfaces import Factored, Rater, Strategy, TrainingData
 from sasrec_llm.strategies.ranking import best
 
 MOST = 1000  # items of a recommendation
@@ -66,6 +67,7 @@ class LoadedRun:
         self._device, self._batch_size = device, batch_size
         self.recommender = ranker(strategy, objective, training, data.n_items, candidates)
         self._explainer = Explainer(strategy, self.recommender, self.catalogue)
+        self.index: Index | None = None  # what is searched in place of all items
         self._likely = data.task == "like" or isinstance(scorer(self.recommender), Rater)
 
     @property
@@ -132,11 +134,29 @@ class LoadedRun:
         """Of liking an item of that score, where the system was asked for that."""
         return (1 + math.tanh(score / 2)) / 2 if self._likely else None  # the sigmoid
 
-    def _answer(self, questions: Sequence[Question], k: int, explain: bool) -> list[list[Recommendation]]:
+    def rank(self, questions: Sequence[Question], k: int) -> tuple[Tensor, Tensor]:
+        """Numbers of the best items, best first, 0 where there are fewer, and their scores: [B, k] each."""
         seen = padded([sorted(question.seen) for question in questions], max(len(q.seen) for q in questions))
+        seen = seen.to(self._device.name)
         with torch.inference_mode(), self._device.precision():
             asked = histories(questions, self._strategy.history_length, self.now).to(self._device.name)
-            found, scores = best(self.recommender, asked, k, seen.to(self._device.name), self._data.n_items)
+            if self.index and isinstance(self.recommender, Factored):
+                return self.index.best(self.recommender, asked, k, seen)
+            return best(self.recommender, asked, k, seen, self._data.n_items)
+
+    def item_vectors(self) -> Tensor:
+        """Those whose product with a user's is the score, from item 1 on: [N, H] float32, on the CPU."""
+        if not isinstance(self.recommender, Factored):
+            raise RunError(
+                f"an index needs scores that are products of two vectors; those of {self.name} are not",
+                hint="Export it without --index",
+            )
+        nobody = histories([Question()], self._strategy.history_length, self.now).to(self._device.name)
+        with torch.inference_mode():
+            return self.recommender.factors(nobody)[1][1:].detach().float().cpu().contiguous()
+
+    def _answer(self, questions: Sequence[Question], k: int, explain: bool) -> list[list[Recommendation]]:
+        found, scores = self.rank(questions, k)
         return [
             self._named(question, [pair for pair in zip(items, row, strict=True) if pair[0]], explain)
             for question, items, row in zip(questions, found.tolist(), scores.tolist(), strict=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sasrec_llm.answering.index import FILE, read_index
 from sasrec_llm.answering.kept import Kept, read_kept
 from sasrec_llm.answering.loaded import LoadedRun
 from sasrec_llm.data.names import read_names
@@ -43,7 +44,7 @@ class Opened:
     kept: Kept
 
     def loaded(self, candidates: int = CANDIDATES) -> LoadedRun:
-        return LoadedRun(
+        found = LoadedRun(
             name=self.name,
             folder=self.folder,
             data=self.kept.data,
@@ -56,6 +57,9 @@ class Opened:
             candidates=candidates,
             batch_size=self.recipe.evaluate.batch_size,
         )
+        if (self.folder / FILE).is_file():
+            found.index = read_index(self.folder, found.item_vectors())
+        return found
 
 
 def load(name: str | None, workspace: Workspace, plugins: Plugins, candidates: int = CANDIDATES) -> LoadedRun:

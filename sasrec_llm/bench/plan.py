@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sasrec_llm.bench.paths import asked, trained
 from sasrec_llm.evaluation.examiner import EVALUATED
+from sasrec_llm.interfaces import Part
 from sasrec_llm.plugins import Plugins
-from sasrec_llm.recipe import Recipe
+from sasrec_llm.recipe import Recipe, Stage
 from sasrec_llm.runs import Workspace, find_place
 from sasrec_llm.systems import build, make_chain, open_data
 from sasrec_llm.train.loop import order_of
+from sasrec_llm.train.memory import Memory, memory
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A stage to come. Memory is the most that was held until its moment was over."""
+    """A stage to come. `memory_mb` is the most that was held until its moment was over, whatever held it."""
 
     stage: str
     trains: dict[str, int]  # part -> parameters
@@ -28,19 +30,27 @@ class Planned:
     steps: int  # of an epoch; 0 for a closed form
     seconds: float  # of all epochs, their validation, and the scores at the end
     memory_mb: float | None
+    stated: Memory  # by arithmetic, before it was tried
 
     def dump(self) -> dict[str, Any]:
-        return asdict(self)
+        found = asdict(self)
+        return {**found, **found.pop("stated")}
 
 
-def plan(recipe: Recipe, workspace: Workspace, plugins: Plugins, seconds: float) -> Iterator[Planned]:
-    """`seconds`: of training, and again of scoring, for each stage."""
+def plan(
+    recipe: Recipe, workspace: Workspace, plugins: Plugins, seconds: float, tell: Callable[[str, Memory], None]
+) -> Iterator[Planned]:
+    """`seconds`: of training, and again of scoring, for each stage. `tell` is told what each stage's training will hold
+    before the first is tried, for there memory may end."""
     data = open_data(recipe, workspace, plugins)
     with tempfile.TemporaryDirectory() as scratch:
         place = replace(workspace, runs=Path(scratch))
         system = build(recipe, data, place, plugins)
         chain = make_chain(recipe, data, system, find_place(place.runs, recipe, data.sha256), place, plugins)
         n_asked = sum(len(data.of(split)) for split in EVALUATED)
+        held = {name: held_by(stage, system.strategy.parts()) for name, stage in recipe.stages.items()}
+        for name, stated in held.items():
+            tell(name, stated)
         for name, stage in recipe.stages.items():
             batches = chain.batches(stage, system.strategy.parts())
             steps, seconds_of_steps = 0, 0.0
@@ -62,4 +72,9 @@ def plan(recipe: Recipe, workspace: Workspace, plugins: Plugins, seconds: float)
                 steps=steps,
                 seconds=seconds_of_steps + (n_valid + n_asked) / rate,
                 memory_mb=system.device.peak_memory_mb(),
+                stated=held[name],
             )
+
+
+def held_by(stage: Stage, parts: Mapping[str, Part]) -> Memory:
+    return memory([parts[name] for name in stage.train], stage.batch_size)

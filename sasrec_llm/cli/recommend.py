@@ -69,6 +69,8 @@ def recommend(
 def _tell(loaded: LoadedRun, user: str | None, named: dict[str, int]) -> None:
     """Who is asked about, and which item each title was taken for."""
     say(loaded.name)
+    if loaded.index:
+        say("answered by an index, approximately: the README.md of the export says how near it comes")
     if user is not None and not loaded.knows(user):
         say(f"{user} is not in the data: answered as for somebody new")
     elif user is not None and not loaded.has_histories:
@@ -101,6 +103,10 @@ def export(
     with_rows: Annotated[
         bool, typer.Option("--with-rows", help="Also the rows of the data: users' histories; mind their licence")
     ] = False,
+    index: Annotated[
+        bool,
+        typer.Option("--index", help="Also an index for catalogues of millions: fast, approximate answers by faiss"),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write a finished run as one folder that answers on any machine, without the data it was trained on.
@@ -114,7 +120,7 @@ def export(
     workspace = Workspace.from_environment()
     found = find_run(workspace.runs, run)
     folder = to or Path(f"{found.name}-export")
-    Exporter(workspace, plugins(), merge, with_backbone, with_rows).export(found, folder)
+    Exporter(workspace, plugins(), merge, with_backbone, with_rows, index).export(found, folder)
     files: list[Any] = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
     if json:

@@ -25,6 +25,7 @@ from sasrec_llm.recipe.suite import Suite, is_suite, load_suite, repeated
 if TYPE_CHECKING:
     from sasrec_llm.runs import Workspace
     from sasrec_llm.suite import Runner
+    from sasrec_llm.train.memory import Memory
 
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.align.epochs=3")
@@ -116,7 +117,7 @@ def tell_plans(recipes: Sequence[Recipe], known: Plugins, json: bool) -> None:
     told = {}
     for recipe in recipes:
         announce(recipe)
-        found = list(plan(recipe, Workspace.from_environment(), known, TRIED))
+        found = list(plan(recipe, Workspace.from_environment(), known, TRIED, tell_memory))
         told[recipe.head.name] = [stage.dump() for stage in found]
         rows = [
             [
@@ -124,15 +125,23 @@ def tell_plans(recipes: Sequence[Recipe], known: Plugins, json: bool) -> None:
                 ", ".join(f"{part} ({n:,})" for part, n in stage.trains.items()),
                 f"{stage.epochs} x {stage.steps:,}",
                 duration(stage.seconds),
+                f"{stage.stated.total_mb:,.0f} MB",
                 f"{stage.memory_mb or math.nan:,.0f} MB",
             ]
             for stage in found
         ]
         if not json:
-            print_rows(rows, header=["  stage", "trains", "steps", "time", "memory"])
+            print_rows(rows, header=["  stage", "trains", "steps", "time", "training", "peak"])
             print_text(f"about {duration(sum(stage.seconds for stage in found))} in all; nothing is kept of this")
     if json:
         print_json(told)
+
+
+def tell_memory(stage: str, held: Memory) -> None:
+    say(
+        f"  {stage}: weights {held.weights_mb:,.1f} MB, gradients {held.gradients_mb:,.1f} MB, "
+        f"optimiser {held.optimiser_mb:,.1f} MB"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from sasrec_llm.encoders.attention import bias
 from sasrec_llm.encoders.dot_product import DotProduct, in_parts, start_small
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.sasrec import Block
-from sasrec_llm.encoders.settings import BERT4RecSettings
+from sasrec_llm.encoders.settings import BERT4RecSettings, NextItemSettings
 from sasrec_llm.interfaces import Histories, Sequences
 
 
@@ -60,7 +60,7 @@ class BERT4Rec(DotProduct):
             gaps = self.choose_gaps(items)
             states.append(self.fill(items, gaps)[gaps])
             hidden.append(items[gaps])
-        return self.next_item(torch.cat(states), self.items.weight, torch.cat(hidden))
+        return self.next_item(torch.cat(states), self.table(), torch.cat(hidden))
 
     def choose_gaps(self, items: Tensor) -> Tensor:
         """Each item with probability `mask_prob`, at least one of a sequence; of some sequences the last item alone, as
@@ -95,5 +95,5 @@ class BERT4Rec(DotProduct):
 
 
 def build(settings: BERT4RecSettings, context: BuildContext) -> BERT4Rec:
-    shape = settings.model_dump(exclude={"loss", "negatives", "calibration"})
+    shape = settings.model_dump(exclude={*NextItemSettings.model_fields})
     return BERT4Rec(n_items=context.n_items, next_item=next_item_loss(settings, context), **shape)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from sasrec_llm.encoders.next_item import NextItemLoss
+from sasrec_llm.encoders.next_item import NextItemLoss, Rows
 from sasrec_llm.interfaces import Histories, Sequences
 from sasrec_llm.interfaces.batches import by_length
 
@@ -22,7 +22,7 @@ class DotProduct(nn.Module, ABC):
         super().__init__()
         self.width = width
         self.history_length = history_length
-        self.items = nn.Embedding(n_items + 1, width, padding_idx=0)
+        self.items = nn.Embedding(n_items + 1, width, padding_idx=0, sparse=next_item.settings.sparse)
         self.next_item = next_item
 
     @abstractmethod
@@ -59,6 +59,15 @@ class DotProduct(nn.Module, ABC):
     def learn_only(self, items: Tensor) -> None:
         self.next_item.learn_only(items)
 
+    def table(self) -> Tensor | Rows:
+        """What the loss is given of the items: all rows, or the way to a few."""
+        return self.items if self.items.sparse else self.items.weight
+
+    def rows_of_step(self, batch_size: int) -> int:
+        """Of the item table, at most, that a step reads."""
+        places = batch_size * self.history_length
+        return places + self.next_item.rows_of(places)
+
     def next_item_loss(self, sequences: Sequences) -> Tensor:
         """Every step of every sequence is asked what follows it."""
         states, targets = [], []
@@ -67,7 +76,7 @@ class DotProduct(nn.Module, ABC):
             asked = wanted.flatten().nonzero()[:, 0]
             states.append(self.states(part.inputs).flatten(0, 1).index_select(0, asked))
             targets.append(wanted.flatten()[asked])
-        return self.next_item(torch.cat(states), self.items.weight, torch.cat(targets))
+        return self.next_item(torch.cat(states), self.table(), torch.cat(targets))
 
 
 def in_parts(sequences: Sequences) -> Iterable[Sequences]:

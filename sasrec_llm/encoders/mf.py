@@ -34,13 +34,14 @@ class MF(nn.Module):
         super().__init__()
         self.width = width
         self.next_item = next_item
-        self.users = _table(n_users, width, std)
-        self.items = _table(n_items, width, std)
+        self.sparse = next_item.settings.sparse
+        self.users = _table(n_users, width, std, self.sparse)
+        self.items = _table(n_items, width, std, self.sparse)
         self.dropout = Dropout(dropout)  # of the vectors, not of the biases
         self.biases = biases
         if biases:
-            self.user_bias = _table(n_users, 1, 0.0)
-            self.item_bias = _table(n_items, 1, 0.0)
+            self.user_bias = _table(n_users, 1, 0.0, self.sparse)
+            self.item_bias = _table(n_items, 1, 0.0, self.sparse)
             self.offset = nn.Parameter(torch.zeros(()))
 
     def user_vectors(self, histories: Histories) -> Tensor:
@@ -61,7 +62,12 @@ class MF(nn.Module):
         """Every item of a sequence is asked for, the first too: the user's vector needs none before it."""
         asked = sequences.items != 0
         users = sequences.users[:, None].expand_as(sequences.items)[asked]
-        return self.next_item(self._user_side(users), self._all_items(), sequences.items[asked])
+        wanted = self._user_side(users)
+        return self.next_item(wanted, self._item_side if self.sparse else self._all_items(), sequences.items[asked])
+
+    def rows_of_step(self, batch_size: int) -> int:
+        """Of a table, at most, that a step reads."""
+        return self.next_item.rows_of(2 * batch_size)
 
     def _user_side(self, users: Tensor) -> Tensor:
         vectors: Tensor = self.dropout(self.users(users))
@@ -81,9 +87,9 @@ class MF(nn.Module):
         return self._item_side(torch.arange(self.items.num_embeddings, device=self.items.weight.device))
 
 
-def _table(size: int, width: int, std: float) -> nn.Embedding:
+def _table(size: int, width: int, std: float, sparse: bool) -> nn.Embedding:
     """Rows 1 to `size` are small and random, row 0 is the unknown one."""
-    table = nn.Embedding(size + 1, width, padding_idx=0)
+    table = nn.Embedding(size + 1, width, padding_idx=0, sparse=sparse)
     nn.init.normal_(table.weight, std=std)
     with torch.no_grad():
         table.weight[0] = 0

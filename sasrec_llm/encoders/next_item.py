@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sasrec_llm.components import BuildContext
+from sasrec_llm.encoders.drawing import Drawing
 from sasrec_llm.encoders.settings import NextItemSettings
 
+Rows = Callable[[Tensor], Tensor]  # items [...] -> their rows [..., H]
 CHUNK = 256  # rows whose logits stay in the processor's cache
 
 
@@ -56,63 +60,80 @@ class NextItemLoss:
     """
 
     def __init__(self, *, settings: NextItemSettings, n_items: int, popularity: Tensor | None) -> None:
+        """`popularity` [N + 1]: likes in train."""
         self.settings = settings
         self.n_items = n_items
-        self.popularity = popularity  # [N + 1] likes in train, on the CPU as `items` is
+        self.popularity = popularity.cpu() if popularity is not None and settings.loss == "sampled-softmax" else None
         self.items: Tensor | None = None  # those that compete
+        self._places = torch.zeros(0, dtype=torch.int64)  # of each item among them
+        self._drawing = Drawing(n_items=n_items, items=None, popularity=self.popularity)
 
     def learn_only(self, items: Tensor) -> None:
         self.items = items.cpu()
+        self._places = torch.zeros(self.n_items + 1, dtype=torch.int64)
+        self._places[self.items] = torch.arange(len(self.items))
+        self._drawing = Drawing(n_items=self.n_items, items=self.items, popularity=self.popularity)
 
-    def __call__(self, states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
-        """states [M, H], table [N + 1, H] by item, targets [M] items -> [], mean over M. In 32 bits whatever the
-        precision around it: bf16 has 8 bits, too few to tell logits apart."""
-        with torch.autocast(table.device.type, enabled=False):
-            return self._loss(states.float(), table, targets)
+    def rows_of(self, count: int) -> int:
+        """How many rows of the table are asked for by so many targets."""
+        own = self.settings.negatives if self.settings.loss == "bce" else 0
+        return count * (1 + own) + (0 if own else self._n_drawn)
 
-    def _loss(self, states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
-        if self.items is None:
-            competing, wanted, count = table[1:], targets - 1, self.n_items
-        else:
-            items = self.items.to(table.device)
-            place = torch.zeros(len(table), dtype=torch.int64, device=table.device)
-            place[items] = torch.arange(len(items), device=table.device)
-            competing, wanted, count = table[items], place[targets], len(items)
-        if not len(states):  # a batch in which nothing follows anything
-            return states.sum() + 0.0 * competing.sum()
-        if self.settings.loss == "softmax":
-            return SoftmaxLoss.apply(states, competing, wanted)  # type: ignore[no-any-return, no-untyped-call]
-        if self.settings.loss == "bce":
-            return self._each_its_own(states, competing, wanted)
-        drawn, q = self._draw(count, table.device)
-        positive = (states * competing[wanted]).sum(1)  # [M]
-        negative = states @ competing[drawn].T  # [M, n]
-        itself = drawn == wanted[:, None]
+    def __call__(self, states: Tensor, table: Tensor | Rows, targets: Tensor) -> Tensor:
+        """states [M, H], table [N + 1, H] by item or what looks its rows up, targets [M] items -> [], mean over M. In
+        32 bits whatever the precision around it: bf16 has 8 bits, too few to tell logits apart."""
+        with torch.autocast(states.device.type, enabled=False):
+            rows = functools.partial(F.embedding, weight=table) if isinstance(table, Tensor) else table
+            states = states.float()
+            if not len(states):  # a batch in which nothing follows anything
+                return states.sum() + 0.0 * rows(targets).sum()
+            if self.settings.loss == "softmax":
+                return self._softmax(states, table, targets)
+            if self.settings.loss == "bce":
+                return self._each_its_own(states, rows, targets)
+            return self._sampled(states, rows, targets)
+
+    def _softmax(self, states: Tensor, table: Tensor | Rows, targets: Tensor) -> Tensor:
+        if not isinstance(table, Tensor):
+            table = table(torch.arange(self.n_items + 1, device=states.device))
+        competing = table[1:] if self.items is None else table[self.items.to(table.device)]
+        return SoftmaxLoss.apply(states, competing, self._place(targets))  # type: ignore[no-any-return, no-untyped-call]
+
+    def _each_its_own(self, states: Tensor, rows: Rows, targets: Tensor) -> Tensor:
+        wanted, count = self._place(targets), self._drawing.count
+        drawn = torch.randint(max(count - 1, 1), (len(wanted), self.settings.negatives), device=wanted.device)
+        drawn += drawn >= wanted[:, None]
+        asked = torch.cat([wanted[:, None], drawn % count], dim=1)  # [M, 1 + n]
+        items = asked + 1 if self.items is None else self.items.to(asked.device)[asked]
+        logits = (rows(items) * states[:, None]).sum(2)
+        return (F.softplus(-logits[:, 0]) + F.softplus(logits[:, 1:]).mean(1)).mean()
+
+    def _sampled(self, states: Tensor, rows: Rows, targets: Tensor) -> Tensor:
+        drawn, q = (found.to(states.device) for found in self._drawing.draw(self._n_drawn))
+        looked_up = rows(torch.cat([targets, drawn]))  # [M + n, H]
+        positive = (states * looked_up[: len(targets)]).sum(1)  # [M]
+        negative = states @ looked_up[len(targets) :].T  # [M, n]
+        itself = drawn == targets[:, None]
         if self.settings.loss == "sampled-softmax":
-            negative = (negative - torch.log(len(drawn) * q[drawn])).masked_fill(itself, -torch.inf)
+            negative = (negative - torch.log(len(drawn) * q)).masked_fill(itself, -torch.inf)
             return (torch.logsumexp(torch.cat([positive[:, None], negative], dim=1), dim=1) - positive).mean()
-        share = len(drawn) / max(count - 1, 1)
+        share = len(drawn) / max(self._drawing.count - 1, 1)
         t = self.settings.calibration
         beta = share * (t * (1 - 1 / share) + 1 / share)
         wrong = F.softplus(negative).masked_fill(itself, 0.0).sum(1)
         return ((beta * F.softplus(-positive) + wrong) / (len(drawn) + 1)).mean()
 
-    def _each_its_own(self, states: Tensor, competing: Tensor, wanted: Tensor) -> Tensor:
-        drawn = torch.randint(max(len(competing) - 1, 1), (len(wanted), self.settings.negatives), device=wanted.device)
-        drawn += drawn >= wanted[:, None]
-        asked = torch.cat([wanted[:, None], drawn % len(competing)], dim=1)  # [M, 1 + n]
-        logits = (F.embedding(asked, competing) * states[:, None]).sum(2)
-        return (F.softplus(-logits[:, 0]) + F.softplus(logits[:, 1:]).mean(1)).mean()
+    @property
+    def _n_drawn(self) -> int:
+        """Items drawn for a whole batch."""
+        return min(self.settings.negatives, max(self._drawing.count - 1, 1))
 
-    def _draw(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """n of the competing items, and the probability q of drawing each."""
-        q = torch.full((count,), 1.0 / count, device=device)
-        if self.settings.loss == "sampled-softmax" and self.popularity is not None:
-            likes = self.popularity[1:] if self.items is None else self.popularity[self.items]
-            q = (likes.to(device).float() + 1) ** 0.75
-            q = q / q.sum()
-        n = min(self.settings.negatives, max(count - 1, 1))
-        return torch.multinomial(q, n, replacement=True), q
+    def _place(self, targets: Tensor) -> Tensor:
+        """Of the targets among the items that compete."""
+        if self.items is None:
+            return targets - 1
+        self._places = self._places.to(targets.device)
+        return self._places[targets]
 
 
 def next_item_loss(settings: NextItemSettings, context: BuildContext) -> NextItemLoss:

@@ -17,6 +17,16 @@ class NextItemSettings(Settings):
     )
     negatives: int = Field(256, ge=1, description="items drawn for a batch by the sampled losses; by bce for each step")
     calibration: float = Field(0.75, ge=0, le=1, description="t of gbce; 0 is plain binary cross-entropy")
+    sparse: bool = Field(
+        False,
+        description="a step changes the rows of the item table that it reads, and no other: for 100,000 items and more",
+    )
+
+    @model_validator(mode="after")
+    def _few_rows_are_read(self) -> NextItemSettings:
+        if self.sparse and self.loss == "softmax":
+            raise ValueError("sparse has no use with loss = 'softmax', which reads every row; take 'gbce'")
+        return self
 
 
 class SASRecSettings(NextItemSettings):

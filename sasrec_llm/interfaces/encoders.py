@@ -33,6 +33,15 @@ class NextItemLearner(Protocol):
         ...
 
 
+@runtime_checkable
+class RowReader(Protocol):
+    """An encoder with tables of which a training step reads few rows, and changes no other."""
+
+    def rows_of_step(self, batch_size: int) -> int:
+        """Of each table, at most."""
+        ...
+
+
 class Encoder(Scorer, Protocol):
     """An encoder with vectors that an aligner can translate: capability `vectors`."""
 

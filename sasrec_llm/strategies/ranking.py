@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from sasrec_llm.interfaces import Factored, Histories, Lister, Ranker, Recommender, Scorer
+from sasrec_llm.strategies.products import first_products
 
+SCORED = 2**23  # scores that are held at a time: 32 MB
 PROMPTS = 512  # pairs scored by the slow one at a time
 
 
@@ -17,6 +19,8 @@ def best(recommender: Recommender, histories: Histories, k: int, seen: Tensor, n
     scores, [B, k]."""
     if isinstance(recommender, Factored):
         users, items = recommender.factors(histories)
+        if len(users) * len(items) > SCORED:
+            return first_products(users, items, seen, k)
         scores = (users @ items.T).float()
         found = first(unseen(scores, seen), k)
         return found, scores.gather(1, found)

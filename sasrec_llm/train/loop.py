@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import torch
 from torch import Tensor
 
 from sasrec_llm import processes
@@ -25,6 +24,7 @@ from sasrec_llm.signals import Interrupted, held
 from sasrec_llm.train import checkpoints
 from sasrec_llm.train.checkpoints import Progress
 from sasrec_llm.train.freezing import only, set_mode
+from sasrec_llm.train.optimiser import RowAdamW
 from sasrec_llm.train.order import Order
 from sasrec_llm.train.schedule import scale
 from sasrec_llm.train.slices import Gradient
@@ -64,10 +64,9 @@ def fit(job: Job) -> Progress:
         groups = [
             {"params": weights, "peak": stage.lrs.get(name, stage.lr), "lr": 0.0} for name, weights in trained.items()
         ]
-        optimiser = torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
+        optimiser = RowAdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
         trained_parts = {name: job.parts[name] for name in stage.train}
-        weights = [weight for found in trained.values() for weight in found]
-        gradient = Gradient(loss=job.loss, weights=weights, slices=stage.slices, device=job.device)
+        gradient = Gradient(loss=job.loss, parts=trained_parts.values(), slices=stage.slices, device=job.device)
         kept = checkpoints.Checkpoints(job.folder, trained_parts, optimiser)
         progress = kept.resume(job.identity)
         if progress is None:
@@ -100,7 +99,7 @@ def fit(job: Job) -> Progress:
 
 def _epoch(
     job: Job,
-    optimiser: torch.optim.Optimizer,
+    optimiser: RowAdamW,
     gradient: Gradient,
     order: Order,
     progress: Progress,
@@ -138,10 +137,9 @@ def _epoch(
                 saved = time.monotonic()
 
 
-def _step(optimiser: torch.optim.Optimizer, loss: float, clip: float) -> float:
+def _step(optimiser: RowAdamW, loss: float, clip: float) -> float:
     """One step, unless the loss or its gradient is not finite; returns the gradient's norm."""
-    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(weights, clip))
+    norm = optimiser.clip(clip)
     if math.isfinite(loss) and math.isfinite(norm):
         optimiser.step()
     return norm

@@ -9,7 +9,7 @@ the order in which it is added up.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sasrec_llm import processes
 from sasrec_llm.devices import Device
-from sasrec_llm.interfaces import Examples, Sequences
+from sasrec_llm.interfaces import Examples, Part, Sequences
+from sasrec_llm.train.memory import sparse_tables
 
 Batch = Examples | Sequences
 Loss = Callable[[Batch], Tensor]
@@ -38,16 +39,20 @@ class _Weighted(nn.Module):
 class Gradient:
     """Called with a batch, it leaves the gradient in the weights and returns the loss: the same in all processes."""
 
-    def __init__(self, *, loss: Loss, weights: Sequence[nn.Parameter], slices: int, device: Device) -> None:
+    def __init__(self, *, loss: Loss, parts: Collection[Part], slices: int, device: Device) -> None:
         self._slices, self._device = slices, device
-        weighted = _Weighted(loss, weights)
-        # Which weights a loss uses is a strategy's own business, so DDP has to look.
-        alone = processes.count() == 1
-        self._alike = None if alone else DistributedDataParallel(weighted, find_unused_parameters=True)
-        self._weighted = self._alike or weighted
+        self._tables = [table for part in parts for table in sparse_tables(part)] if slices > 1 else []
+        known = set(self._tables)
+        whole = [weight for part in parts for weight in part.parameters() if weight not in known]
+        self._weighted: nn.Module = _Weighted(loss, whole)
+        self._alike: DistributedDataParallel | None = None
+        if processes.count() > 1 and whole:
+            # Which weights a loss uses is a strategy's own business, so DDP has to look.
+            self._weighted = self._alike = DistributedDataParallel(self._weighted, find_unused_parameters=True)
 
     def __call__(self, batch: Batch, seed: int) -> float:
         loss = 0.0
+        rows: list[list[Tensor]] = []  # for each slice of each table
         own = list(self._own(batch))
         for number, weight, part in own:
             torch.manual_seed(slice_seed(seed, number))
@@ -56,6 +61,9 @@ class Gradient:
                 with processes.connected():
                     found.backward()
             loss += float(found.detach()) / processes.count()
+            rows.append([taken(table) for table in self._tables])
+        for number, table in enumerate(self._tables):
+            table.grad = added_up([of_slice[number] for of_slice in rows])
         return processes.total(loss)
 
     def _own(self, batch: Batch) -> Iterator[tuple[int, float, Batch]]:
@@ -71,6 +79,23 @@ class Gradient:
     def _added_up(self, last: bool) -> contextlib.AbstractContextManager[None]:
         """The processes' gradients are added up once, behind the last slice of each."""
         return contextlib.nullcontext() if last or self._alike is None else self._alike.no_sync()
+
+
+def taken(table: Tensor) -> Tensor:
+    """A slice's gradient of a table of which it reads some rows; the next slice starts with none."""
+    found, table.grad = table.grad, None
+    if found is not None:
+        return found.coalesce()
+    nowhere = torch.empty(1, 0, dtype=torch.int64, device=table.device)
+    return torch.sparse_coo_tensor(nowhere, table.new_empty(0, *table.shape[1:]), table.shape).coalesce()
+
+
+def added_up(own: Sequence[Tensor]) -> Tensor:
+    """The gradient of a table, slice by slice, whoever worked it out. DDP would add up all of its rows."""
+    told = processes.gather([(part.indices().cpu(), part.values().cpu() / processes.count()) for part in own])
+    each = [parts[number] for number in range(len(told[0])) for parts in told if number < len(parts)]
+    indices, values = torch.cat([rows for rows, _ in each], 1), torch.cat([values for _, values in each])
+    return torch.sparse_coo_tensor(indices, values, own[0].shape, device=own[0].device).coalesce()
 
 
 def slice_seed(seed: int, number: int) -> int:
