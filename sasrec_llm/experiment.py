@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from sasrec_llm import processes
 from sasrec_llm.components import BuildContext
 from sasrec_llm.data.interactions import Interactions
+from sasrec_llm.evaluation.examiner import Exam
 from sasrec_llm.evaluation.predictions import load_predictions
 from sasrec_llm.evaluation.results import Asked, measure
 from sasrec_llm.evaluation.subsets import subset
@@ -21,6 +22,7 @@ from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import PAGE, LogWriter, Run, Workspace, find_place, write_recipe
 from sasrec_llm.runs.manifest import write_manifest
 from sasrec_llm.systems import System, build, final_objective, fitted_floors, make_chain, open_data, restore
+from sasrec_llm.texts_ahead import read_ahead
 from sasrec_llm.train.stages import Chain
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, *, p
 
     Of several processes the first writes, and tells those who watch; what the others get has no figures."""
     data = processes.in_turn(lambda: open_data(recipe, workspace, plugins))
+    read_ahead(recipe, workspace, plugins)
     # Before the folder: what cannot be built leaves no trace.
     system = processes.in_turn(lambda: build(recipe, data, workspace, plugins))
     found = processes.lead(lambda: find_place(workspace.runs, recipe, data.sha256))
@@ -83,18 +86,29 @@ def draw_page(found: Run, data: Interactions, workspace: Workspace, plugins: Plu
         log.warning("%s is not written: %s: %s", found.folder / PAGE, type(error).__name__, error)
 
 
-def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: Plugins) -> Outcome:
-    """Load a finished run's parts and score the test rows of the subsets again."""
+def reopened(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: Plugins) -> Exam:
+    """A finished run, loaded, and the test rows of the subsets."""
     recipe = check_recipe(found.resolved(), str(found.folder / "resolved.json"), plugins)
     chain = restore(found, recipe, open_data(recipe, workspace, plugins), workspace, plugins)
     rows = chain.data.of("test")
     rows = rows[sum(subset(name, chain.data, rows) for name in subsets) > 0]
-    name, task = recipe.head.name, chain.examiner.task
     recommender = chain.strategy.recommender(final_objective(recipe, plugins))
-    answers = chain.examiner.answer(recommender, rows, name, chain.strategy.history_length)
+    return chain.examiner.exam(recommender, rows, recipe.head.name, chain.strategy.history_length)
+
+
+def evaluate(
+    found: Run,
+    subsets: Sequence[str],
+    workspace: Workspace,
+    plugins: Plugins,
+    ask: Callable[[Exam], Answers] | None = None,
+) -> Outcome:
+    """Load a finished run's parts and score the test rows of the subsets again; `ask`: where, if not here."""
+    exam = reopened(found, subsets, workspace, plugins)
+    task, name = exam.examiner.task, exam.who
     valid = load_predictions(found.folder / "predictions.parquet", task)[name]["valid"]
-    answers = task.calibrated(answers, on=valid, rows=chain.data.of("valid"))
-    return Outcome(found, name, {"test": measure([Asked(task, rows, {name: [answers]})], subsets)})
+    answers = task.calibrated(ask(exam) if ask else exam.examiner.asked(exam), on=valid, rows=task.data.of("valid"))
+    return Outcome(found, name, {"test": measure([Asked(task, exam.rows, {name: [answers]})], subsets)})
 
 
 def name_systems(recipe: Recipe, chain: Chain) -> dict[str, dict[str, Answers]]:

@@ -25,6 +25,7 @@ from sasrec_llm.recipe import Recipe, Stage
 from sasrec_llm.runs import Workspace, find_place
 from sasrec_llm.strategies.assemble import make
 from sasrec_llm.systems import System, build, final_objective, make_chain, open_data
+from sasrec_llm.texts_ahead import reads_texts
 
 ENDLESS = 10**6
 PREPARED_ROWS = 200_000
@@ -137,12 +138,3 @@ def read(reader: TextEmbedder, data: Interactions, seconds: float) -> Figure:
             return Figure("reading titles to vectors", count / passed, "texts/s")
         count *= 2
         salt += count
-
-
-def reads_texts(recipe: Recipe, plugins: Plugins) -> bool:
-    """Whether something in the recipe starts from vectors of texts."""
-    strategy = plugins.get("strategies", recipe.strategy.use)
-    asked = set(strategy.needs.get("backbone", ()))
-    if "encoder" in recipe.choices:
-        asked |= set(plugins.get("encoders", recipe.choices["encoder"].use).may.get("backbone", ()))
-    return "backbone" in recipe.choices and "texts" in asked

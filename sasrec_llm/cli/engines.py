@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,9 @@ import typer
 from sasrec_llm.plugins import Plugins
 
 if TYPE_CHECKING:
+    from sasrec_llm.evaluation.examiner import Exam
+    from sasrec_llm.evaluation.task import Answers
+    from sasrec_llm.runs import Run, Workspace
     from sasrec_llm.suite import Runner
 
 LOCAL = "local"
@@ -34,3 +38,17 @@ def runner(engine: str, nproc: int | None, known: Plugins) -> tuple[Runner, Plug
 
     shown = Plugins()
     return lambda recipe, given, workspace, _: run_on_cluster(recipe, given, workspace, shown, nproc), shown
+
+
+def asker(
+    engine: str, nproc: int | None, found: Run, subsets: Sequence[str], workspace: Workspace
+) -> Callable[[Exam], Answers] | None:
+    """Who answers the batches of an evaluation, if not this process and those beside it."""
+    if engine == LOCAL:
+        return None
+    from sasrec_llm.ray.cluster import connect
+
+    connect(engine)
+    from sasrec_llm.ray.work import answer
+
+    return lambda exam: answer(exam, found, subsets, workspace, nproc)

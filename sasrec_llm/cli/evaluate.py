@@ -8,7 +8,7 @@ import typer
 
 from sasrec_llm import processes
 from sasrec_llm.cli.completion import dataset_names, finished_runs, subset_names
-from sasrec_llm.cli.engines import Nproc
+from sasrec_llm.cli.engines import LOCAL, Engine, Nproc, asker
 from sasrec_llm.cli.output import print_json, print_rows, print_table, print_text, say
 from sasrec_llm.cli.run import Json
 from sasrec_llm.errors import UsageError
@@ -44,6 +44,7 @@ def evaluate(
         str | None, typer.Option("--protocol", help="How that dataset is split; default: as the run's own")
     ] = None,
     nproc: Nproc = None,
+    engine: Engine = LOCAL,
     json: Json = False,
 ) -> None:
     """Load a finished run and score its test rows again, all or a subset of them; or those of another dataset.
@@ -54,8 +55,10 @@ def evaluate(
     """
     if protocol and not data:
         raise UsageError("--protocol says how the dataset of --data is split", hint="Name it: --data NAME")
+    if data and engine != LOCAL:
+        raise UsageError("another dataset is scored by the processes of one machine", hint="Say --nproc N instead")
     wanted = known_subsets(split)
-    if nproc is not None and nproc > 1:
+    if engine == LOCAL and nproc is not None and nproc > 1:
         launch(nproc)
         return
     from sasrec_llm.across import evaluate_across
@@ -70,7 +73,8 @@ def evaluate(
     say(f"{found.name}")
     with processes.joined():
         elsewhere = evaluate_across(found, data, protocol, wanted, workspace, plugins()) if data else None
-        outcome = elsewhere.outcome if elsewhere else evaluate_run(found, wanted, workspace, plugins())
+        ask = asker(engine, nproc, found, wanted, workspace)
+        outcome = elsewhere.outcome if elsewhere else evaluate_run(found, wanted, workspace, plugins(), ask)
     if processes.follows():
         return
     if json:

@@ -71,10 +71,11 @@ def write(
 ) -> None:
     if engine != LOCAL:
         from sasrec_llm.ray.cluster import connect
-        from sasrec_llm.ray.lists import write_on_cluster
 
         connect(engine)
-        write_on_cluster(order, missing, workspace, nproc)
+        from sasrec_llm.ray.work import write_lists
+
+        write_lists(order, missing, workspace, nproc)
         return
     from sasrec_llm.answering.lists import write_shard
 

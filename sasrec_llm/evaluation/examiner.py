@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -58,20 +59,43 @@ class Examiner:
     def figures(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> dict[str, float]:
         return self.task.figures(self.answer(recommender, rows, who, history_length), rows)
 
+    def exam(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> Exam:
+        batches = self.task.batches(recommender, rows, self.batch_size)
+        return Exam(self, recommender, rows, who, history_length, batches)
+
     def answer(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> Answers:
+        return self.asked(self.exam(recommender, rows, who, history_length))
+
+    def asked(self, exam: Exam) -> Answers:
         """Of several processes each answers for every so many-th batch, and is told what the others found."""
-        asked = self.task.batches(recommender, rows, self.batch_size)
         rank, count = (processes.rank(), processes.count()) if self.divided else (0, 1)
-        own = [
-            self.task.answer(
-                recommender,
-                rows[batch],
-                history_length=history_length,
-                device=self.device,
-                batch_size=self.batch_size,
-                who=who,
-            )
-            for batch in asked[rank::count]
-        ]
+        own = [exam.answer(number) for number in range(rank, len(exam.batches), count)]
         found = processes.gather(own) if self.divided else [own]
-        return self.task.joined([found[number % count][number // count] for number in range(len(asked))], asked)
+        return exam.joined([found[number % count][number // count] for number in range(len(exam.batches))])
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Rows to ask a recommender about, cut into batches that may be asked anywhere and in any order."""
+
+    examiner: Examiner
+    recommender: Recommender
+    rows: Ints
+    who: str
+    history_length: int
+    batches: list[Ints]  # places in `rows`
+
+    def answer(self, number: int) -> Answers:
+        """To one batch."""
+        return self.examiner.task.answer(
+            self.recommender,
+            self.rows[self.batches[number]],
+            history_length=self.history_length,
+            device=self.examiner.device,
+            batch_size=self.examiner.batch_size,
+            who=self.who,
+        )
+
+    def joined(self, parts: Sequence[Answers]) -> Answers:
+        """The answers to all batches as answers to all rows."""
+        return self.examiner.task.joined(parts, self.batches)

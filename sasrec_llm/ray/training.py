@@ -30,6 +30,7 @@ from sasrec_llm.outcome import Outcome
 from sasrec_llm.plugins import Plugins, plugins
 from sasrec_llm.ray.cluster import AGAIN, cores, gpus, passed_on
 from sasrec_llm.ray.relay import Relay
+from sasrec_llm.ray.work import read_texts
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.runs import Workspace
 
@@ -66,6 +67,7 @@ def run_on_cluster(
     GPU, or each core where there is none."""
     count = workers or gpus() or cores()
     place = workspace.absolute()
+    read_texts(recipe, place, workers)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     told = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
     work = Work(recipe.in_slices(count), given, place, Path.cwd(), passed_on(), told)

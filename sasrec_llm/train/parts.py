@@ -46,9 +46,9 @@ def load_part(folder: Path, part: Part, about: dict[str, Any]) -> None:
             if not (folder / name).is_file():
                 raise DamagedError(f"{folder} is not a part: {name} is missing")
         saved = read_json(folder / COMPONENT)
-        for key in about:
-            if saved.get(key) != about[key]:
-                raise DamagedError(f"{folder} was not loaded: its {key} is {saved.get(key)}, here it is {about[key]}")
+        for key, wanted in about.items():
+            if not same(saved.get(key), wanted):
+                raise DamagedError(f"{folder} was not loaded: its {key} is {saved.get(key)}, here it is {wanted}")
         weights = load_file(folder / WEIGHTS)
     except SafetensorError as error:
         raise DamagedError(f"{folder} is damaged: {error}") from error
@@ -57,6 +57,13 @@ def load_part(folder: Path, part: Part, about: dict[str, Any]) -> None:
         mine[name] = mine[name].new_empty(weights[name].numel())
     exact(mine, weights, str(folder))
     part.load_state_dict(weights)
+
+
+def same(saved: Any, wanted: Any) -> bool:
+    """Settings that an older srl did not have cannot have changed what it saved."""
+    if isinstance(saved, dict) and isinstance(wanted, dict):
+        return all(key in wanted and same(value, wanted[key]) for key, value in saved.items())
+    return bool(saved == wanted)
 
 
 def fingerprint(folder: Path) -> str:
