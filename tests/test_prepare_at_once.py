@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from sasrec_llm.cli.app import app
 from sasrec_llm.data import prepare as preparing
 from sasrec_llm.data import rows as reading
 from sasrec_llm.data.card import Card
+from sasrec_llm.data.costs import measured, read_costs
 from sasrec_llm.data.database import connect, set_variables, split_of
 from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.parts import protocol_rows, rows_of
@@ -142,3 +144,34 @@ def test_memory_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert done.exit_code == 0, done.output
     done = CliRunner().invoke(app, ["data", "prepare", "own.csv", "--memory", "lots"])
     assert "--memory" in str(done.exception)
+
+
+def test_what_preparing_took_is_told_and_changes_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data" / "own"
+    (tmp_path / "data").mkdir()
+    rows = "user,item,rating,timestamp\n1,1,5,1\n1,2,4,2\n"
+    prepared(folder.parent, rows, memory="200MB")
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    prepared(folder.parent, rows, threads=1)
+    again = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {name for name in first if first[name] != again[name]} == {"costs.json"}
+    costs = read_costs(folder)
+    assert costs
+    assert (costs.rows, costs.threads, costs.memory) == (2, 1, "400MB")
+    assert costs.peak_mb is None or costs.peak_mb > 20
+    monkeypatch.chdir(tmp_path)
+    assert costs.line() in CliRunner().invoke(app, ["data", "show", "own"]).output
+    (folder / "costs.json").unlink()
+    assert CliRunner().invoke(app, ["data", "show", "own"]).exit_code == 0
+
+
+def test_the_disk_on_the_side_is_that_of_its_fullest_moment(tmp_path: Path) -> None:
+    with measured(tmp_path) as so_far:
+        (tmp_path / "spill").mkdir()
+        spilled = tmp_path / "spill" / "file"
+        spilled.write_bytes(b"0" * 3_000_000)
+        until = time.monotonic() + 10
+        while so_far()[1] < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+        spilled.unlink()
+    assert so_far()[1] == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,20 +86,22 @@ def prepare_(
     from sasrec_llm.data.wanted import find_wanted
 
     wanted = find_wanted(what, from_, options, plugins())
+    from sasrec_llm.data.costs import read_costs
     from sasrec_llm.data.prepare import prepare
     from sasrec_llm.runs import Workspace
 
-    began, workspace = time.monotonic(), Workspace.from_environment()
+    workspace = Workspace.from_environment()
     folder = workspace.data / wanted.name
     card = prepare(
         wanted.source, given=wanted.given, folder=folder, cache=workspace.cache, own=wanted.own, threads=threads
     )
+    costs = read_costs(folder)
     if json:
-        print_json(card.model_dump(mode="json"))
+        print_json(card.model_dump(mode="json") | ({"costs": costs.model_dump(mode="json")} if costs else {}))
         return
     say(card.name)
     print_rows([[f"  {label}", text] for label, text in card.lines()])
-    say(f"  written     {folder} in {time.monotonic() - began:.1f} s")
+    say(f"  written     {folder}" + (f": {costs.line()}" if costs else ""))
     if card.quarantined or card.lost_items:
         say(f"  the quarantined rows and their reasons: {folder / 'rejects.parquet'}")
     recipe = (

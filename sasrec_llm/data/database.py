@@ -35,12 +35,14 @@ def connect(spill: Path | None = None) -> Iterator[Any]:
         connection.close()
 
 
-def limit(connection: Any, threads: int | None = None, memory: str | None = None) -> None:
-    """Keep DuckDB to some threads and to some memory; what does not fit spills."""
+def limit(connection: Any, threads: int | None = None, memory: str | None = None) -> tuple[int, str]:
+    """Keep DuckDB to some threads and to some memory, and return them; what does not fit spills."""
     if threads:
         connection.execute(f"SET threads = {threads}")
     threads = number(connection, "SELECT current_setting('threads')")
-    connection.execute(f"SET memory_limit = '{memory or f'{MEMORY * min(threads, MOST)}MB'}'")
+    memory = memory or f"{MEMORY * min(threads, MOST)}MB"
+    connection.execute(f"SET memory_limit = '{memory}'")
+    return threads, memory
 
 
 def number(connection: Any, query: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sasrec_llm.components import Source, resolve
 from sasrec_llm.data.card import Card, write_card
+from sasrec_llm.data.costs import Costs, measured, peak_mb, write_costs
 from sasrec_llm.data.database import connect, limit, number, script, set_variables, write_parquet
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
@@ -44,12 +45,13 @@ def prepare(
     with (
         locked(folder),
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{DRAFT}{folder.name}~") as scratch,
+        measured(Path(scratch)) as so_far,
     ):
         spill, unpacked = Path(scratch, "spill"), Path(scratch, "unpacked")
         unpacked.mkdir()
         found = locate(source, given, cache, unpacked, own)
         with connect(spill) as connection, new_folder(folder) as draft:
-            limit(connection, threads, own.memory)
+            threads, memory = limit(connection, threads, own.memory)
             connection.execute("CREATE TABLE rejected (file VARCHAR, line BIGINT, reason VARCHAR, text VARCHAR)")
             resolve(source.read)(connection, found.path, own)
             counts = clean(connection, source, own)
@@ -58,6 +60,10 @@ def prepare(
             card = describe(connection, source, own, counts, folder.name, draft)
             card = card.model_copy(update={"downloads": found.downloads})
             write_card(draft, card)
+        seconds, scratch_mb = so_far()
+        write_costs(folder, Costs(
+            seconds=seconds, rows=card.read, peak_mb=peak_mb(), scratch_mb=scratch_mb, threads=threads, memory=memory
+        ))  # fmt: skip
     return card
 
 
