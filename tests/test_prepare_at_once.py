@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sasrec_llm.cli.app import app
-from sasrec_llm.data import prepare as preparing
 from sasrec_llm.data import rows as reading
+from sasrec_llm.data import whole
 from sasrec_llm.data.card import Card
 from sasrec_llm.data.costs import measured, read_costs
 from sasrec_llm.data.database import connect, set_variables, split_of
@@ -117,13 +117,13 @@ def test_the_rows_of_each_part_are_those_of_the_split(rows: list[tuple[int, ...]
 @given(rows=ROWS, size=st.integers(1, 30))
 def test_sorting_some_users_at_a_time_changes_no_row(rows: list[tuple[int, ...]], size: int) -> None:
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        whole = prepared(Path(name), csv(rows))
+        at_once = prepared(Path(name), csv(rows))
         together = read(Path(name), "interactions")
-        patch.setattr(preparing, "SORTED", size)
+        patch.setattr(whole, "SORTED", size)
         hashes = {prepared(Path(name), csv(rows), threads=threads).sha256 for threads in (1, 2)}
         assert read(Path(name), "interactions") == together
         assert len(hashes) == 1
-        assert whole.kept == len(together)
+        assert at_once.kept == len(together)
 
 
 @pytest.mark.parametrize("odd", ["07", "x", " 7", "7.0", "99999999999", "-7", "99999999999999999999"])

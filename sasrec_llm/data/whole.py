@@ -1,0 +1,98 @@
+"""All rows in one connection: checked, narrowed to what a person wants, put in order."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from sasrec_llm.data.database import number, script, set_variables
+from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.rows import merge, read_rows
+from sasrec_llm.errors import DataError
+
+SORTED = 2_000_000  # rows that are sorted at a time, at least
+PASSES = 16  # over the rows, at most
+
+
+class Whole:
+    """`check`, then `narrow`, then, when users and items have their numbers, `order`."""
+
+    sorting = "order"  # the script that fills `ordered`
+
+    def __init__(self, connection: Any, own: OwnData) -> None:
+        self.connection, self.own = connection, own
+
+    def check(self) -> tuple[int, int]:
+        """Rows that were read, and those of them that say the same as another."""
+        read_rows(self.connection, self.own)
+        read = number(self.connection, "SELECT count(*) FROM checked")
+        read += number(self.connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
+        return read, merge(self.connection)
+
+    def narrow(self) -> None:
+        """What a person leaves out on purpose: other times, then the k-core, then late users and items.
+
+        Which rows left is known from the rounds in which users and items left.
+        """
+        own = self.own
+        self.select_period()
+        self._count()
+        set_variables(self.connection, {"round": 0, "min_user": own.min_user, "min_item": own.min_item})
+        while self._leave("k_core") and not own.once:
+            pass
+        if own.max_id:
+            set_variables(self.connection, {"max_id": own.max_id})
+            self._place()
+            self._leave("max_id")
+
+    def order(self) -> None:
+        """Fill `interactions`, some users at a time."""
+        connection = self.connection
+        connection.execute(script("ordered"))
+        size = max(SORTED, number(connection, "SELECT coalesce(sum(n), 0) FROM users") // PASSES + 1)
+        parts = connection.execute(
+            'SELECT min("user"), max("user") FROM '
+            '(SELECT "user", (sum(n) OVER (ORDER BY "user") - n) // ? AS part FROM users) GROUP BY part ORDER BY part',
+            [size],
+        ).fetchall()
+        for first, last in parts:
+            set_variables(connection, {"first_user": first, "last_user": last})
+            connection.execute(script(self.sorting))
+        connection.execute("DROP VIEW good; DROP VIEW IF EXISTS single; DROP VIEW IF EXISTS numbered")
+        connection.execute("DROP TABLE IF EXISTS checked")
+
+    def select_period(self) -> None:
+        own = self.own
+        if not (own.since or own.until):
+            return
+        if own.order:
+            raise DataError(
+                "--since and --until need times; these rows have positions", hint="Name the time: --time NAME"
+            )
+        for name, day in (("since", own.since), ("until", own.until)):
+            seconds = (day - date(1970, 1, 1)).days * 86_400 if day else "NULL"
+            self.connection.execute(f"SET VARIABLE {name} = {seconds}")
+        self.connection.execute(script("period"))
+
+    def _leave(self, choice: str) -> int:
+        """One round: who leaves is chosen, and their rows are rejected; returns how many users and items left."""
+        self.connection.execute("SET VARIABLE round = getvariable('round') + 1")
+        self.connection.execute(script(choice))
+        leaving = sum(
+            number(self.connection, f"SELECT count(*) FROM {role}_counts WHERE round = getvariable('round')")
+            for role in ("user", "item")
+        )
+        if leaving:
+            self._reject()
+            self.connection.execute(script("recount"))
+        return leaving
+
+    def _count(self) -> None:
+        self.connection.execute(script("count"))
+
+    def _place(self) -> None:
+        self.connection.execute(script("first_seen"))
+
+    def _reject(self) -> None:
+        """Of the users and items that left in this round."""
+        self.connection.execute(script("leave"))
