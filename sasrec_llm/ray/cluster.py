@@ -1,0 +1,65 @@
+"""The Ray cluster to work on: one that is there, or one of this machine's cores that ends with the process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+
+from sasrec_llm.errors import StorageError, UsageError
+
+PATIENCE = 10  # seconds, for a machine to answer at all
+
+
+def connect(engine: str) -> None:
+    """`ray://HOST:PORT`: the cluster whose head listens there; `ray`: that of RAY_ADDRESS, or else one of this machine.
+
+    This process joins it, so it must run on one of the cluster's machines. Ray's own `ray://` is its client for other
+    machines, which cannot do all that is needed here.
+    """
+    if engine != "ray" and not engine.startswith("ray://"):
+        raise UsageError(f"unknown engine {engine!r}", hint="--engine local, --engine ray or --engine ray://HOST:PORT")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        hint = "pip install 'sasrec-llm[ray]'"
+        raise UsageError(f"the engine {engine} needs Ray, which is not installed", hint=hint) from None
+    address = engine if engine != "ray" else os.environ.get("RAY_ADDRESS", "")
+    if address:
+        address = address.removeprefix("ray://")
+        _reach(address)
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(
+            address=address or "local",
+            num_cpus=None if address else os.cpu_count(),
+            include_dashboard=None if address else False,
+            configure_logging=False,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    except (OSError, RuntimeError, ValueError, TimeoutError) as error:
+        where = f"the Ray cluster at {address}" if address else "Ray on this machine"
+        raise StorageError(f"cannot join {where}: {error}", hint="Does srl run on one of its machines?") from error
+
+
+def cores() -> int:
+    """Of all machines of the cluster."""
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _reach(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"{address!r} is no address of a Ray cluster", hint="--engine ray://HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise StorageError(
+            f"no Ray cluster answers at {address}: {error}",
+            hint="The address is what `ray start --head` printed; to use this machine alone: --engine ray",
+        ) from error
