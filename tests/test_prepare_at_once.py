@@ -114,12 +114,13 @@ def test_the_rows_of_each_part_are_those_of_the_split(rows: list[tuple[int, ...]
 
 
 @FEW
-@given(rows=ROWS, size=st.integers(1, 30))
-def test_sorting_some_users_at_a_time_changes_no_row(rows: list[tuple[int, ...]], size: int) -> None:
+@given(rows=ROWS, size=st.integers(1, 30), passes=st.sampled_from([1, 100]))
+def test_sorting_some_users_at_a_time_changes_no_row(rows: list[tuple[int, ...]], size: int, passes: int) -> None:
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         at_once = prepared(Path(name), csv(rows))
         together = read(Path(name), "interactions")
         patch.setattr(whole, "SORTED", size)
+        patch.setattr(whole, "PASSES", passes)
         hashes = {prepared(Path(name), csv(rows), threads=threads).sha256 for threads in (1, 2)}
         assert read(Path(name), "interactions") == together
         assert len(hashes) == 1

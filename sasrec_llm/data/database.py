@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ import duckdb
 from sasrec_llm.errors import DataError, StorageError
 
 MEMORY, MOST = 400, 8  # megabytes a thread, of so many threads; what Python and the files take comes on top
+DENSE = 22  # bits: rows of whole numbers in so small a range are counted in an array
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -22,6 +24,7 @@ def connect(spill: Path | None = None) -> Iterator[Any]:
     connection = duckdb.connect()
     try:
         connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET perfect_ht_threshold = {DENSE}")
         if spill:
             connection.execute(f"SET temp_directory = '{quoted(str(spill))}'")
         yield connection
@@ -81,6 +84,19 @@ def write_parquet(connection: Any, query: str, path: Path) -> None:
         f"COPY ({query}) TO '{quoted(str(path))}' "
         "(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 1000)"
     )
+
+
+def create_view(connection: Any, name: str, path: Path) -> None:
+    """Of a Parquet file, or of all that a pattern finds."""
+    rows = f"read_parquet('{quoted(str(path))}', hive_partitioning = false)"
+    connection.execute(f"CREATE OR REPLACE VIEW {name} AS FROM {rows}")
+
+
+def spill_folder(connection: Any) -> Path:
+    """For what is too large for memory."""
+    folder = connection.execute("SELECT current_setting('temp_directory')").fetchone()[0] or tempfile.gettempdir()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder)
 
 
 def first_line(error: BaseException) -> str:

@@ -98,7 +98,7 @@ def _find_shared(connection: Any) -> None:
     parts = 1 + number(connection, "SELECT count(*) FROM checked") // HASHES
     for part in range(parts):
         hashes = connection.execute(f"SELECT hash FROM hashed WHERE hash % {parts} = {part}").fetchnumpy()["hash"]
-        hashes = np.sort(hashes)
+        hashes.sort()
         connection.register("found", {"hash": np.unique(hashes[1:][hashes[1:] == hashes[:-1]])})
         connection.execute("INSERT INTO shared FROM found")
         connection.unregister("found")

@@ -22,8 +22,6 @@ from sasrec_llm.data.whole import Whole
 class Sharded(Whole):
     """`place` is a folder that all who work on shards can reach; `each` has a step done for every shard."""
 
-    sorting = "gather"
-
     def __init__(self, connection: Any, own: OwnData, place: Path, count: int, each: Each, threads: int) -> None:
         super().__init__(connection, own)
         self.place, self.each = place, each
@@ -58,7 +56,7 @@ class Sharded(Whole):
         numbers = {"users": 'SELECT "user", user_key, n FROM users', "items": "SELECT item, item_key FROM items"}
         self.each(partial(shards.order, numbers=self._tell("numbers", numbers)), self.shards)
         self.connection.execute(f"CREATE VIEW good AS {self._all('ordered/rows')}")
-        super().order()
+        self.sort("gather")
 
     def _count(self) -> None:
         self._add("checked", "counts", "sum(n)::BIGINT AS n, NULL::INTEGER AS round")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sasrec_llm.data.database import connect, limit, quoted, script, set_variables, write_parquet
+from sasrec_llm.data.database import connect, create_view, limit, script, set_variables, write_parquet
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.whole import Whole
 from sasrec_llm.durable import new_folder
@@ -44,7 +44,7 @@ def in_turn(step: Step, shards: Sequence[Shard]) -> list[Any]:
 def check(shard: Shard) -> tuple[int, int]:
     """`rows`, and the rejected ones: `bad`, or of another time. Returns how many were read, and how many merged."""
     with _opened(shard) as connection, new_folder(shard.place / "checked") as draft:
-        _view(connection, "raw_interactions", shard.place / "*.parquet")
+        create_view(connection, "raw_interactions", shard.place / "*.parquet")
         connection.execute("CREATE TABLE raw_items (line BIGINT, item VARCHAR)")
         rows = Whole(connection, shard.own)
         found = rows.check()
@@ -52,7 +52,7 @@ def check(shard: Shard) -> tuple[int, int]:
         connection.execute("DELETE FROM rejected")
         rows.select_period()
         write_parquet(connection, f"SELECT * REPLACE ({ALIKE}) FROM good", draft / "rows.parquet")
-        _view(connection, "good", draft / "rows.parquet")
+        create_view(connection, "good", draft / "rows.parquet")
         connection.execute(script("count"))
         _write(connection, draft, "rejected", "user_counts", "item_counts")
     return found
@@ -76,10 +76,10 @@ def leave(shard: Shard, left: Path, now: int, reasons: tuple[str, str]) -> None:
 def order(shard: Shard, numbers: Path) -> None:
     """The rows that stay, with the `numbers` of their users and items, in order."""
     with _opened(shard) as connection, new_folder(shard.place / "ordered") as draft:
-        _view(connection, "good", shard.place / "checked" / "rows.parquet")
-        _view(connection, "all_users", numbers / "users.parquet")
+        create_view(connection, "good", shard.place / "checked" / "rows.parquet")
+        create_view(connection, "all_users", numbers / "users.parquet")
         connection.execute("CREATE TABLE users AS FROM all_users SEMI JOIN good USING (user_key)")
-        _view(connection, "items", numbers / "items.parquet")
+        create_view(connection, "items", numbers / "items.parquet")
         Whole(connection, shard.own).order()
         write_parquet(connection, "FROM ordered", draft / "rows.parquet")
 
@@ -98,15 +98,10 @@ def _opened(shard: Shard) -> Iterator[Any]:
 def _again(shard: Shard, left: Path) -> Iterator[Any]:
     """With the rows as they were checked, and who left so far, in which round."""
     with _opened(shard) as connection:
-        _view(connection, "good", shard.place / "checked" / "rows.parquet")
+        create_view(connection, "good", shard.place / "checked" / "rows.parquet")
         for role in ("user", "item"):
-            _view(connection, f"{role}_counts", left / f"{role}_counts.parquet")
+            create_view(connection, f"{role}_counts", left / f"{role}_counts.parquet")
         yield connection
-
-
-def _view(connection: Any, name: str, path: Path) -> None:
-    rows = f"read_parquet('{quoted(str(path))}', hive_partitioning = false)"
-    connection.execute(f"CREATE OR REPLACE VIEW {name} AS FROM {rows}")
 
 
 def _write(connection: Any, folder: Path, *tables: str) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sasrec_llm.data.database import number, script, set_variables
+from sasrec_llm.data.database import create_view, number, quoted, script, set_variables, spill_folder
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.rows import merge, read_rows
 from sasrec_llm.errors import DataError
 
-SORTED = 2_000_000  # rows that are sorted at a time, at least
-PASSES = 16  # over the rows, at most
+SORTED = 2_000_000  # rows that are sorted at a time: a sort that does not fit into memory may fail
+PASSES = 16  # over all rows, at most; more rows are first cut by user into so many files:
+FILES = 64
 
 
 class Whole:
     """`check`, then `narrow`, then, when users and items have their numbers, `order`."""
-
-    sorting = "order"  # the script that fills `ordered`
 
     def __init__(self, connection: Any, own: OwnData) -> None:
         self.connection, self.own = connection, own
@@ -46,20 +45,37 @@ class Whole:
             self._leave("max_id")
 
     def order(self) -> None:
-        """Fill `interactions`, some users at a time."""
+        """Fill `interactions`."""
+        large = number(self.connection, "SELECT coalesce(sum(n), 0) FROM users") > PASSES * SORTED
+        if large:
+            place = spill_folder(self.connection) / "cut"
+            set_variables(self.connection, {"files": FILES})
+            self.connection.execute(
+                f"COPY ({script('cut')}) TO '{quoted(str(place))}' (FORMAT parquet, PARTITION_BY file)"
+            )
+            self._let_go()
+            create_view(self.connection, "good", place / "*" / "*.parquet")
+        self.sort("gather" if large else "order")
+
+    def sort(self, choice: str) -> None:
+        """`good` to `interactions`, some users at a time."""
         connection = self.connection
         connection.execute(script("ordered"))
-        size = max(SORTED, number(connection, "SELECT coalesce(sum(n), 0) FROM users") // PASSES + 1)
         parts = connection.execute(
             'SELECT min("user"), max("user") FROM '
             '(SELECT "user", (sum(n) OVER (ORDER BY "user") - n) // ? AS part FROM users) GROUP BY part ORDER BY part',
-            [size],
+            [SORTED],
         ).fetchall()
         for first, last in parts:
             set_variables(connection, {"first_user": first, "last_user": last})
-            connection.execute(script(self.sorting))
-        connection.execute("DROP VIEW good; DROP VIEW IF EXISTS single; DROP VIEW IF EXISTS numbered")
-        connection.execute("DROP TABLE IF EXISTS checked")
+            connection.execute(script(choice))
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of the rows in the order of the file, and of what looks at them."""
+        for view in ("good", "single", "hashed", "numbered"):
+            self.connection.execute(f"DROP VIEW IF EXISTS {view}")
+        self.connection.execute("DROP TABLE IF EXISTS checked")
 
     def select_period(self) -> None:
         own = self.own

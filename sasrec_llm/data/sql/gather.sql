@@ -1,4 +1,4 @@
--- The same of rows that have their ids, from many files that are in this order already.
+-- The same of rows that have their ids, from files of which each holds some users, or all in order.
 INSERT INTO ordered
 SELECT "user", item, rating, label, seconds, split, line
 FROM good
