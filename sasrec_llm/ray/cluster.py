@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
+import sys
 
 from sasrec_llm.errors import StorageError, UsageError
 
-PATIENCE = 10  # seconds, for a machine to answer at all
+ANSWER, STATUS = 10, 40  # seconds, for a machine to answer at all, and for Ray on it to do so
 
 
 def connect(engine: str) -> None:
@@ -25,6 +27,7 @@ def connect(engine: str) -> None:
     except ImportError:
         hint = "pip install 'sasrec-llm[ray]'"
         raise UsageError(f"the engine {engine} needs Ray, which is not installed", hint=hint) from None
+    logging.getLogger("ray").setLevel(logging.ERROR)
     address = engine if engine != "ray" else os.environ.get("RAY_ADDRESS", "")
     if address:
         address = address.removeprefix("ray://")
@@ -53,13 +56,16 @@ def cores() -> int:
 
 
 def _reach(address: str) -> None:
+    """Raise unless a cluster's head is there. Ray itself would wait for minutes, and then end the process."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise UsageError(f"{address!r} is no address of a Ray cluster", hint="--engine ray://HOST:PORT")
+    hint = "The address is what `ray start --head` printed; to use this machine alone: --engine ray"
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+        asked = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+        subprocess.run(asked, check=True, capture_output=True, timeout=STATUS)
     except (OSError, OverflowError) as error:
-        raise StorageError(
-            f"no Ray cluster answers at {address}: {error}",
-            hint="The address is what `ray start --head` printed; to use this machine alone: --engine ray",
-        ) from error
+        raise StorageError(f"no Ray cluster answers at {address}: {error}", hint=hint) from error
+    except subprocess.SubprocessError as error:
+        raise StorageError(f"what listens at {address} is not the head of a Ray cluster", hint=hint) from error
