@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sasrec_llm.components import Source
 from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.prepare import prepare
-from sasrec_llm.errors import DataError
+from sasrec_llm.data.shards import Shard, check
+from sasrec_llm.errors import DataError, StorageError
 from sasrec_llm.plugins import Plugins
 
 LINES = st.lists(
@@ -108,3 +109,10 @@ def test_reviews_of_amazon(builtins: Plugins, tmp_path: Path) -> None:
     given.write_text("\n".join([*rows, "{broken", '{"asin": "B1", "overall": 5.0}']) + "\n", encoding="utf-8")
     own = OwnData(min_user=7, max_bad=1)
     assert "error" not in same_in_shards(builtins.get("sources", "amazon"), given, tmp_path, own)
+
+
+def test_a_folder_that_a_machine_does_not_see(tmp_path: Path) -> None:
+    shard = Shard(tmp_path / "elsewhere", OwnData(), threads=1)
+    with pytest.raises(StorageError, match=r"sees no .*elsewhere") as caught:
+        check(shard)
+    assert "SRL_DATA" in caught.value.hint

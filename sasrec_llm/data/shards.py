@@ -7,6 +7,7 @@ whole or not at all, and who makes it again makes the same. So a step that was l
 from __future__ import annotations
 
 import contextlib
+import platform
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sasrec_llm.data.database import connect, create_view, limit, script, set_va
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.whole import Whole
 from sasrec_llm.durable import new_folder
+from sasrec_llm.errors import StorageError
 
 ALIKE = ", ".join(  # types that all shards have, whatever the narrowest are that would do
     f"{name}::{kind} AS {name}"
@@ -86,6 +88,9 @@ def order(shard: Shard, numbers: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(shard: Shard) -> Iterator[Any]:
+    if not shard.place.is_dir():
+        where = f"{platform.node()} sees no {shard.place}"
+        raise StorageError(where, hint="Give a folder that all machines share: export SRL_DATA=FOLDER")
     with tempfile.TemporaryDirectory(dir=shard.place) as spill, connect(Path(spill)) as connection:
         limit(connection, shard.threads, shard.own.memory)
         set_variables(connection, {"clock": shard.own.clock})
