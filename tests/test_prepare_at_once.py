@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sasrec_llm.cli.app import app
+from sasrec_llm.data import prepare as preparing
 from sasrec_llm.data import rows as reading
 from sasrec_llm.data import whole
 from sasrec_llm.data.card import Card
@@ -21,6 +22,7 @@ from sasrec_llm.data.database import connect, set_variables, split_of
 from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.parts import protocol_rows, rows_of
 from sasrec_llm.data.prepare import prepare
+from sasrec_llm.errors import DataError
 from sasrec_llm.protocols import FOLDS, TASKS
 
 DAY = 86_400
@@ -125,6 +127,22 @@ def test_sorting_some_users_at_a_time_changes_no_row(rows: list[tuple[int, ...]]
         assert read(Path(name), "interactions") == together
         assert len(hashes) == 1
         assert at_once.kept == len(together)
+
+
+@FEW
+@given(rows=ROWS, most=st.integers(0, 4))
+def test_tables_on_disk_change_no_row(rows: list[tuple[int, ...]], most: int) -> None:
+    own = {"min_user": most, "min_item": most, "max_id": 7, "once": True, "max_bad": 1}
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        found = []
+        for large in (0, 10**9):
+            patch.setattr(preparing, "LARGE", large)
+            try:
+                found.append(prepared(folder, csv(rows), **own).sha256)
+            except DataError as error:
+                found.append(str(error))
+        assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("odd", ["07", "x", " 7", "7.0", "99999999999", "-7", "99999999999999999999"])

@@ -49,7 +49,7 @@ def measured(scratch: Path) -> Iterator[Callable[[], tuple[float, float]]]:
 
     def look() -> None:
         while not done.wait(EVERY):
-            sizes[0] = max(sizes[0], _size(scratch) / 1e6)
+            sizes[0] = max(sizes[0], size_of(scratch) / 1e6)
 
     watch = threading.Thread(target=look, daemon=True)
     watch.start()
@@ -60,9 +60,10 @@ def measured(scratch: Path) -> Iterator[Callable[[], tuple[float, float]]]:
         watch.join()
 
 
-def _size(folder: Path) -> int:
-    total = 0
-    for place, _, names in os.walk(folder):
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all in a folder."""
+    total = path.lstat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(path):
         for name in names:
             with contextlib.suppress(OSError):  # gone meanwhile
                 total += os.lstat(os.path.join(place, name)).st_size

@@ -19,9 +19,14 @@ Connection = duckdb.DuckDBPyConnection
 
 
 @contextlib.contextmanager
-def connect(spill: Path | None = None) -> Iterator[Any]:
-    """A connection whose errors are ours. What does not fit in memory spills into the folder `spill`."""
-    connection = duckdb.connect()
+def connect(spill: Path | None = None, *, on_disk: bool = False) -> Iterator[Any]:
+    """A connection whose errors are ours. What does not fit in memory spills into the folder `spill`.
+
+    With `on_disk` tables are there from the start, compressed: a spilled table keeps about a byte a row in memory.
+    """
+    if spill and on_disk:
+        spill.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(str(spill / "tables") if spill and on_disk else ":memory:")
     try:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"SET perfect_ht_threshold = {DENSE}")

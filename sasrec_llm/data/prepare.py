@@ -8,7 +8,7 @@ from typing import Any
 
 from sasrec_llm.components import Source, resolve
 from sasrec_llm.data.card import Card, write_card
-from sasrec_llm.data.costs import Costs, measured, peak_mb, write_costs
+from sasrec_llm.data.costs import Costs, measured, peak_mb, size_of, write_costs
 from sasrec_llm.data.database import connect, limit, number, script, write_parquet
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
@@ -22,6 +22,7 @@ from sasrec_llm.errors import DataError
 from sasrec_llm.locks import locked
 from sasrec_llm.recipe.data import TEXT_FIELDS
 
+LARGE = 100_000_000  # bytes to read from which on tables are on disk; fewer rows are faster in memory
 TABLES = {
     "interactions": "SELECT * FROM interactions",  # filled in its order
     "items": "SELECT item, original, coalesce(title, original) AS title, brand, category, description "
@@ -58,7 +59,8 @@ def prepare(
         spill, unpacked = Path(scratch, "spill"), Path(scratch, "unpacked")
         unpacked.mkdir()
         found = locate(source, given, cache, unpacked, own)
-        with connect(spill) as connection, new_folder(folder) as draft:
+        on_disk = size_of(found.path) > LARGE
+        with connect(spill, on_disk=on_disk) as connection, new_folder(folder) as draft:
             threads, memory = limit(connection, threads, own.memory)
             connection.execute("CREATE TABLE rejected (file VARCHAR, line BIGINT, reason VARCHAR, text VARCHAR)")
             resolve(source.read)(connection, found.path, own)

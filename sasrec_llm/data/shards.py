@@ -91,7 +91,7 @@ def _opened(shard: Shard) -> Iterator[Any]:
     if not shard.place.is_dir():
         where = f"{platform.node()} sees no {shard.place}"
         raise StorageError(where, hint="Give a folder that all machines share: export SRL_DATA=FOLDER")
-    with tempfile.TemporaryDirectory(dir=shard.place) as spill, connect(Path(spill)) as connection:
+    with tempfile.TemporaryDirectory(dir=shard.place) as spill, connect(Path(spill), on_disk=True) as connection:
         limit(connection, shard.threads, shard.own.memory)
         set_variables(connection, {"clock": shard.own.clock})
         connection.execute(f"SET VARIABLE like_at = {shard.own.like_at!r}::DOUBLE")
