@@ -144,6 +144,22 @@ def pages(reported: dict[str, Path], builtins: Plugins, tmp_path_factory: pytest
     return make_pages(reported, tmp_path_factory.mktemp("pages"), builtins)
 
 
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[str]:
+    """The address of a cluster of two machines with one core each, both of them this one."""
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))  # the code that is tested, in every process
+        cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+        cluster.add_node(**small)
+    yield cluster.address
+    ray.shutdown()
+    cluster.shutdown()
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium, where it is installed."""

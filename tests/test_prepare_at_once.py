@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,11 +15,14 @@ from typer.testing import CliRunner
 from sasrec_llm.cli.app import app
 from sasrec_llm.data import prepare as preparing
 from sasrec_llm.data import rows as reading
+from sasrec_llm.data import whole
 from sasrec_llm.data.card import Card
+from sasrec_llm.data.costs import measured, read_costs
 from sasrec_llm.data.database import connect, set_variables, split_of
 from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.parts import protocol_rows, rows_of
 from sasrec_llm.data.prepare import prepare
+from sasrec_llm.errors import DataError
 from sasrec_llm.protocols import FOLDS, TASKS
 
 DAY = 86_400
@@ -112,16 +116,33 @@ def test_the_rows_of_each_part_are_those_of_the_split(rows: list[tuple[int, ...]
 
 
 @FEW
-@given(rows=ROWS, size=st.integers(1, 30))
-def test_sorting_some_users_at_a_time_changes_no_row(rows: list[tuple[int, ...]], size: int) -> None:
+@given(rows=ROWS, size=st.integers(1, 30), passes=st.sampled_from([1, 100]))
+def test_sorting_some_users_at_a_time_changes_no_row(rows: list[tuple[int, ...]], size: int, passes: int) -> None:
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        whole = prepared(Path(name), csv(rows))
+        at_once = prepared(Path(name), csv(rows))
         together = read(Path(name), "interactions")
-        patch.setattr(preparing, "SORTED", size)
+        patch.setattr(whole, "SORTED", size)
+        patch.setattr(whole, "PASSES", passes)
         hashes = {prepared(Path(name), csv(rows), threads=threads).sha256 for threads in (1, 2)}
         assert read(Path(name), "interactions") == together
         assert len(hashes) == 1
-        assert whole.kept == len(together)
+        assert at_once.kept == len(together)
+
+
+@FEW
+@given(rows=ROWS, most=st.integers(0, 4))
+def test_tables_on_disk_change_no_row(rows: list[tuple[int, ...]], most: int) -> None:
+    own = {"min_user": most, "min_item": most, "max_id": 7, "once": True, "max_bad": 1}
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        found = []
+        for large in (0, 10**9):
+            patch.setattr(preparing, "LARGE", large)
+            try:
+                found.append(prepared(folder, csv(rows), **own).sha256)
+            except DataError as error:
+                found.append(str(error))
+        assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("odd", ["07", "x", " 7", "7.0", "99999999999", "-7", "99999999999999999999"])
@@ -142,3 +163,34 @@ def test_memory_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert done.exit_code == 0, done.output
     done = CliRunner().invoke(app, ["data", "prepare", "own.csv", "--memory", "lots"])
     assert "--memory" in str(done.exception)
+
+
+def test_what_preparing_took_is_told_and_changes_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data" / "own"
+    (tmp_path / "data").mkdir()
+    rows = "user,item,rating,timestamp\n1,1,5,1\n1,2,4,2\n"
+    prepared(folder.parent, rows, memory="200MB")
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    prepared(folder.parent, rows, threads=1)
+    again = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {name for name in first if first[name] != again[name]} == {"costs.json"}
+    costs = read_costs(folder)
+    assert costs
+    assert (costs.rows, costs.threads, costs.memory) == (2, 1, "400MB")
+    assert costs.peak_mb is None or costs.peak_mb > 20
+    monkeypatch.chdir(tmp_path)
+    assert costs.line() in CliRunner().invoke(app, ["data", "show", "own"]).output
+    (folder / "costs.json").unlink()
+    assert CliRunner().invoke(app, ["data", "show", "own"]).exit_code == 0
+
+
+def test_the_disk_on_the_side_is_that_of_its_fullest_moment(tmp_path: Path) -> None:
+    with measured(tmp_path) as so_far:
+        (tmp_path / "spill").mkdir()
+        spilled = tmp_path / "spill" / "file"
+        spilled.write_bytes(b"0" * 3_000_000)
+        until = time.monotonic() + 10
+        while so_far()[1] < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+        spilled.unlink()
+    assert so_far()[1] == 3

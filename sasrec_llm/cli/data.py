@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,6 +68,10 @@ def prepare_(
         str | None,
         _option("Memory of DuckDB, such as 500MB; default 400MB a thread, up to 8; the rest spills to disk"),
     ] = None,
+    engine: Annotated[
+        str, _option("Who does the work: local, or ray for all cores of a cluster: ray, ray://HOST:PORT")
+    ] = "local",
+    shards: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
     json: Json = False,
 ) -> None:
     """Check, number, order and hash a dataset, ready for recipes.
@@ -87,20 +90,33 @@ def prepare_(
     from sasrec_llm.data.wanted import find_wanted
 
     wanted = find_wanted(what, from_, options, plugins())
+    from sasrec_llm.data.costs import read_costs
     from sasrec_llm.data.prepare import prepare
+    from sasrec_llm.data.shards import in_turn
     from sasrec_llm.runs import Workspace
 
-    began, workspace = time.monotonic(), Workspace.from_environment()
+    each = in_turn
+    if engine != "local":
+        from sasrec_llm.ray.cluster import connect, cores
+
+        connect(engine)
+        from sasrec_llm.ray.tasks import on_cluster
+
+        shards, each = shards or cores(), on_cluster
+
+    workspace = Workspace.from_environment()
     folder = workspace.data / wanted.name
     card = prepare(
-        wanted.source, given=wanted.given, folder=folder, cache=workspace.cache, own=wanted.own, threads=threads
-    )
+        wanted.source, given=wanted.given, folder=folder, cache=workspace.cache, own=wanted.own, threads=threads,
+        shards=shards, each=each,
+    )  # fmt: skip
+    costs = read_costs(folder)
     if json:
-        print_json(card.model_dump(mode="json"))
+        print_json(card.model_dump(mode="json") | ({"costs": costs.model_dump(mode="json")} if costs else {}))
         return
     say(card.name)
     print_rows([[f"  {label}", text] for label, text in card.lines()])
-    say(f"  written     {folder} in {time.monotonic() - began:.1f} s")
+    say(f"  written     {folder}" + (f": {costs.line()}" if costs else ""))
     if card.quarantined or card.lost_items:
         say(f"  the quarantined rows and their reasons: {folder / 'rejects.parquet'}")
     recipe = (

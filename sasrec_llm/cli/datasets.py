@@ -56,21 +56,24 @@ def show(
     Example: srl data show ml-1m --preview 3
     """
     from sasrec_llm.data.card import read_card
+    from sasrec_llm.data.costs import read_costs
     from sasrec_llm.runs import Workspace
 
     if shown and not preview:
         raise UsageError("N says how many are shown by --preview", hint=f"srl data show {name} --preview {shown}")
     folder = Workspace.from_environment().data / name
-    card = read_card(folder)
+    card, costs = read_card(folder), read_costs(folder)
     seen = None
     if preview:
         from sasrec_llm.data.preview import preview as look
 
         seen = look(folder, shown or SHOWN)
     if json:
-        print_json(card.model_dump(mode="json") | ({"preview": asdict(seen)} if seen else {}))
+        told = {"costs": costs.model_dump(mode="json")} if costs else {}
+        print_json(card.model_dump(mode="json") | told | ({"preview": asdict(seen)} if seen else {}))
         return
-    print_rows([["name", card.name], *([label, text] for label, text in card.lines())])
+    lines = [*card.lines(), *([("preparing", costs.line())] if costs else [])]
+    print_rows([["name", card.name], *([label, text] for label, text in lines)])
     if seen:
         print_preview(seen, card.rated)
 

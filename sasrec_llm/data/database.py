@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -13,15 +14,22 @@ import duckdb
 from sasrec_llm.errors import DataError, StorageError
 
 MEMORY, MOST = 400, 8  # megabytes a thread, of so many threads; what Python and the files take comes on top
+DENSE = 22  # bits: rows of whole numbers in so small a range are counted in an array
 Connection = duckdb.DuckDBPyConnection
 
 
 @contextlib.contextmanager
-def connect(spill: Path | None = None) -> Iterator[Any]:
-    """A connection whose errors are ours. What does not fit in memory spills into the folder `spill`."""
-    connection = duckdb.connect()
+def connect(spill: Path | None = None, *, on_disk: bool = False) -> Iterator[Any]:
+    """A connection whose errors are ours. What does not fit in memory spills into the folder `spill`.
+
+    With `on_disk` tables are there from the start, compressed: a spilled table keeps about a byte a row in memory.
+    """
+    if spill and on_disk:
+        spill.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(str(spill / "tables") if spill and on_disk else ":memory:")
     try:
         connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET perfect_ht_threshold = {DENSE}")
         if spill:
             connection.execute(f"SET temp_directory = '{quoted(str(spill))}'")
         yield connection
@@ -35,12 +43,14 @@ def connect(spill: Path | None = None) -> Iterator[Any]:
         connection.close()
 
 
-def limit(connection: Any, threads: int | None = None, memory: str | None = None) -> None:
-    """Keep DuckDB to some threads and to some memory; what does not fit spills."""
+def limit(connection: Any, threads: int | None = None, memory: str | None = None) -> tuple[int, str]:
+    """Keep DuckDB to some threads and to some memory, and return them; what does not fit spills."""
     if threads:
         connection.execute(f"SET threads = {threads}")
     threads = number(connection, "SELECT current_setting('threads')")
-    connection.execute(f"SET memory_limit = '{memory or f'{MEMORY * min(threads, MOST)}MB'}'")
+    memory = memory or f"{MEMORY * min(threads, MOST)}MB"
+    connection.execute(f"SET memory_limit = '{memory}'")
+    return threads, memory
 
 
 def number(connection: Any, query: str) -> int:
@@ -79,6 +89,19 @@ def write_parquet(connection: Any, query: str, path: Path) -> None:
         f"COPY ({query}) TO '{quoted(str(path))}' "
         "(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 1000)"
     )
+
+
+def create_view(connection: Any, name: str, path: Path) -> None:
+    """Of a Parquet file, or of all that a pattern finds."""
+    rows = f"read_parquet('{quoted(str(path))}', hive_partitioning = false)"
+    connection.execute(f"CREATE OR REPLACE VIEW {name} AS FROM {rows}")
+
+
+def spill_folder(connection: Any) -> Path:
+    """For what is too large for memory."""
+    folder = connection.execute("SELECT current_setting('temp_directory')").fetchone()[0] or tempfile.gettempdir()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder)
 
 
 def first_line(error: BaseException) -> str:

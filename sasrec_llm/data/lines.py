@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from sasrec_llm.data.database import spill_folder
 from sasrec_llm.errors import DataError
 
 LONGEST = 2**20  # characters of a literal; the parser is for lines, not for programs
@@ -28,9 +29,7 @@ def read_lines(connection: Any, table: str, path: Path, columns: Mapping[str, st
     """
     if not path.is_file():
         raise DataError(f"there is no file {path}")
-    spill = Path(connection.execute("SELECT current_setting('temp_directory')").fetchone()[0] or tempfile.gettempdir())
-    spill.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=spill) as folder:
+    with tempfile.TemporaryDirectory(dir=spill_folder(connection)) as folder:
         if _is_python(path):
             path = _as_json(path, Path(folder, "lines.jsonl"), columns)
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())

@@ -48,6 +48,10 @@ class OwnData(Settings):
     )
     max_bad: float = Field(0.05, ge=0, le=1, description="largest share of lines that may be quarantined")
 
+    @property
+    def clock(self) -> Literal["time", "position"]:
+        return "position" if self.order else "time"
+
 
 AMAZON_ONLY = frozenset({"category", "release"})
 OWN_ONLY = AMAZON_ONLY | {  # what can be said of a person's own files, and of a source's only where it says so

@@ -8,17 +8,21 @@ from typing import Any
 
 from sasrec_llm.components import Source, resolve
 from sasrec_llm.data.card import Card, write_card
-from sasrec_llm.data.database import connect, limit, number, script, set_variables, write_parquet
+from sasrec_llm.data.costs import Costs, measured, peak_mb, size_of, write_costs
+from sasrec_llm.data.database import connect, limit, number, script, write_parquet
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.parts import protocol_rows
-from sasrec_llm.data.rows import merge, narrow, read_rows
+from sasrec_llm.data.sharded import Sharded
+from sasrec_llm.data.shards import Each, in_turn
 from sasrec_llm.data.texts import clean_items
+from sasrec_llm.data.whole import Whole
 from sasrec_llm.durable import DRAFT, digest, new_folder, sha256
 from sasrec_llm.errors import DataError
 from sasrec_llm.locks import locked
 from sasrec_llm.recipe.data import TEXT_FIELDS
 
+LARGE = 100_000_000  # bytes to read from which on tables are on disk; fewer rows are faster in memory
 TABLES = {
     "interactions": "SELECT * FROM interactions",  # filled in its order
     "items": "SELECT item, original, coalesce(title, original) AS title, brand, category, description "
@@ -26,8 +30,6 @@ TABLES = {
     "users": 'SELECT "user", original FROM users ORDER BY "user"',
     "rejects": "SELECT * FROM rejected ORDER BY file, line, rowid",
 }
-SORTED = 2_000_000  # rows that are sorted at a time, at least
-PASSES = 16  # over the rows, at most
 
 
 def prepare(
@@ -38,54 +40,57 @@ def prepare(
     cache: Path,
     own: OwnData | None = None,
     threads: int | None = None,
+    shards: int | None = None,
+    each: Each = in_turn,
 ) -> Card:
-    """Read `source` (from `given`, or downloaded) and publish it as `folder`."""
+    """Read `source` (from `given`, or downloaded) and publish it as `folder`.
+
+    With `shards`, users are put into so many, `each` has the work on one done, in whatever process, and the bytes are
+    the same; then the folder that `folder` is in must be one that all of them can reach.
+    """
     own = own or OwnData()
+    if own.like_at is None:
+        own = own.model_copy(update={"like_at": source.like_at})
     with (
         locked(folder),
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{DRAFT}{folder.name}~") as scratch,
+        measured(Path(scratch)) as so_far,
     ):
         spill, unpacked = Path(scratch, "spill"), Path(scratch, "unpacked")
         unpacked.mkdir()
         found = locate(source, given, cache, unpacked, own)
-        with connect(spill) as connection, new_folder(folder) as draft:
-            limit(connection, threads, own.memory)
+        on_disk = size_of(found.path) > LARGE
+        with connect(spill, on_disk=on_disk) as connection, new_folder(folder) as draft:
+            threads, memory = limit(connection, threads, own.memory)
             connection.execute("CREATE TABLE rejected (file VARCHAR, line BIGINT, reason VARCHAR, text VARCHAR)")
             resolve(source.read)(connection, found.path, own)
-            counts = clean(connection, source, own)
+            connection.execute(f"SET VARIABLE like_at = {own.like_at!r}::DOUBLE")
+            rows = Whole(connection, own)
+            if shards:
+                rows = Sharded(connection, own, Path(scratch, "shards").resolve(), shards, each, threads)
+            counts = clean(connection, source, own, rows)
             for name, query in TABLES.items():
                 write_parquet(connection, query, draft / f"{name}.parquet")
             card = describe(connection, source, own, counts, folder.name, draft)
             card = card.model_copy(update={"downloads": found.downloads})
             write_card(draft, card)
+        seconds, scratch_mb = so_far()
+        write_costs(folder, Costs(
+            seconds=seconds, rows=card.read, peak_mb=peak_mb(), scratch_mb=scratch_mb, threads=threads, memory=memory
+        ))  # fmt: skip
     return card
 
 
-def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
+def clean(connection: Any, source: Source, own: OwnData, rows: Whole) -> dict[str, int]:
     """Check, merge, filter, number. What was read is what was kept, merged and quarantined."""
-    like_at = own.like_at if own.like_at is not None else source.like_at
-    connection.execute(f"SET VARIABLE like_at = {like_at!r}::DOUBLE")
-    read_rows(connection, own)
-    read = number(connection, "SELECT count(*) FROM checked")
-    read += number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
-    merge(connection)
-    bad = number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
+    read, merged = rows.check()
     if read == 0:
         raise DataError(f"{source.name}: there is not one row to read")
-    if bad > own.max_bad * read:
-        reasons = connection.execute(
-            "SELECT reason, count(*) AS n, min(line) FROM rejected WHERE file = 'interactions' "
-            "GROUP BY 1 ORDER BY n DESC, 1"
-        ).fetchall()
-        listed = "; ".join(f"{reason}: {n:,} (first in line {line:,})" for reason, n, line in reasons[:4])
-        raise DataError(
-            f"{source.name}: {bad:,} of {read:,} rows cannot be used: {listed}",
-            hint="Name the right columns (--user, --item, --time, --rating), or accept it with --max-bad 1",
-        )
-    narrow(connection, own)
+    refuse_bad(connection, source, own, read)
+    rows.narrow()
     connection.execute(script("number"))
     clean_items(connection)
-    order(connection)
+    rows.order()
     kept = number(connection, "SELECT count(*) FROM interactions")
     if kept == 0:
         hint = "Ask for less: --min-user, --min-item, --since, --until"
@@ -93,7 +98,7 @@ def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
     counts = {
         "read": read,
         "kept": kept,
-        "merged": number(connection, "SELECT getvariable('merged')"),
+        "merged": merged,
         "quarantined": number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'"),
     }
     if counts["read"] != counts["kept"] + counts["merged"] + counts["quarantined"]:
@@ -101,18 +106,19 @@ def clean(connection: Any, source: Source, own: OwnData) -> dict[str, int]:
     return counts
 
 
-def order(connection: Any) -> None:
-    """Fill `interactions`, some users at a time."""
-    size = max(SORTED, number(connection, "SELECT coalesce(sum(n), 0) FROM users") // PASSES + 1)
-    parts = connection.execute(
-        'SELECT min("user"), max("user") FROM '
-        '(SELECT "user", (sum(n) OVER (ORDER BY "user") - n) // ? AS part FROM users) GROUP BY part ORDER BY part',
-        [size],
+def refuse_bad(connection: Any, source: Source, own: OwnData, read: int) -> None:
+    bad = number(connection, "SELECT count(*) FROM rejected WHERE file = 'interactions'")
+    if bad <= own.max_bad * read:
+        return
+    reasons = connection.execute(
+        "SELECT reason, count(*) AS n, min(line) FROM rejected WHERE file = 'interactions' "
+        "GROUP BY 1 ORDER BY n DESC, 1"
     ).fetchall()
-    for first, last in parts:
-        set_variables(connection, {"first_user": first, "last_user": last})
-        connection.execute(script("order"))
-    connection.execute("DROP VIEW good; DROP VIEW single; DROP VIEW numbered; DROP TABLE checked")
+    listed = "; ".join(f"{reason}: {n:,} (first in line {line:,})" for reason, n, line in reasons[:4])
+    raise DataError(
+        f"{source.name}: {bad:,} of {read:,} rows cannot be used: {listed}",
+        hint="Name the right columns (--user, --item, --time, --rating), or accept it with --max-bad 1",
+    )
 
 
 def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, int], name: str, folder: Path) -> Card:
@@ -127,7 +133,7 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
         source=source.name,
         summary=source.summary,
         licence=source.licence,
-        like_at=own.like_at if own.like_at is not None else source.like_at,
+        like_at=own.like_at,
         rated=bool(connection.execute("SELECT getvariable('has_rating')").fetchone()[0]),
         history=source.history,
         min_user=own.min_user,

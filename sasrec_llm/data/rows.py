@@ -1,12 +1,10 @@
-"""Raw rows to checked rows, in one pass; rows that say the same merged; rows that a person leaves out on purpose.
+"""Raw rows to checked rows, in one pass; rows that say the same merged.
 
-No row is ever deleted, so that the place of a row in `checked` is its line where a reader gives none. Which rows left
-is known from the rounds in which users and items left.
+No row is ever deleted, so that the place of a row in `checked` is its line where a reader gives none.
 """
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,6 @@ import numpy as np
 from sasrec_llm.data.database import number, script
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.readers import keep_rejects
-from sasrec_llm.errors import DataError
 from sasrec_llm.recipe.data import TEXT_FIELDS
 
 HASHES = 2**25  # that are held at a time, 128 MB
@@ -59,31 +56,36 @@ def _misfits(connection: Any) -> set[str]:
 
 
 def _has_line(connection: Any) -> bool:
-    return "line" in _columns(connection, "checked")
+    return "line" in columns(connection, "checked")
 
 
 def complete(connection: Any, own: OwnData) -> None:
     """Columns that a format does not have, and what `sql/check.sql` must know of the others."""
-    known = _columns(connection, "raw_interactions")
-    columns = ['"user"', "item", '"timestamp"', *(["line"] if "line" in known else [])]
-    columns += [name if name in known else f"NULL::VARCHAR AS {name}" for name in ("rating", "label", "split")]
-    connection.execute(f"CREATE VIEW raw AS SELECT {', '.join(columns)} FROM raw_interactions")
+    known = columns(connection, "raw_interactions")
+    chosen = ['"user"', "item", '"timestamp"', *(["line"] if "line" in known else [])]
+    chosen += [name if name in known else f"NULL::VARCHAR AS {name}" for name in ("rating", "label", "split")]
+    connection.execute(f"CREATE VIEW raw AS SELECT {', '.join(chosen)} FROM raw_interactions")
     connection.execute(f"SET VARIABLE has_rating = {str('rating' in known).lower()}")
-    connection.execute(f"SET VARIABLE clock = '{'position' if own.order else 'time'}'")
-    known = _columns(connection, "raw_items")
+    connection.execute(f"SET VARIABLE clock = '{own.clock}'")
+    known = columns(connection, "raw_items")
     for name in TEXT_FIELDS:
         if name not in known:
             connection.execute(f"ALTER TABLE raw_items ADD COLUMN {name} VARCHAR")
 
 
-def merge(connection: Any) -> None:
-    """Reject the bad rows and name the others: `single` are those that count, `good` those of the wanted period."""
+def merge(connection: Any) -> int:
+    """Reject the bad rows and name the others: `single` are those that count, `good` those of the wanted period.
+
+    Returns how many say the same as another.
+    """
     connection.execute("INSERT INTO rejected SELECT 'interactions', * FROM reasons")
     _find_shared(connection)
     connection.execute(script("merge"))
-    others = "ANTI JOIN twins USING (line) " if number(connection, "SELECT count(*) FROM twins") else ""
+    merged = number(connection, "SELECT count(*) FROM twins")
+    others = "ANTI JOIN twins USING (line) " if merged else ""
     connection.execute(f"CREATE VIEW single AS SELECT * EXCLUDE (bad) FROM numbered {others}WHERE NOT bad")
     connection.execute("CREATE VIEW good AS FROM single")
+    return merged
 
 
 def _find_shared(connection: Any) -> None:
@@ -96,44 +98,10 @@ def _find_shared(connection: Any) -> None:
     parts = 1 + number(connection, "SELECT count(*) FROM checked") // HASHES
     for part in range(parts):
         hashes = connection.execute(f"SELECT hash FROM hashed WHERE hash % {parts} = {part}").fetchnumpy()["hash"]
-        hashes = np.sort(hashes)
+        hashes.sort()
         connection.register("found", {"hash": np.unique(hashes[1:][hashes[1:] == hashes[:-1]])})
         connection.execute("INSERT INTO shared FROM found")
         connection.unregister("found")
-
-
-def narrow(connection: Any, own: OwnData) -> None:
-    """What a person leaves out on purpose: other times, then the k-core, then late users and items."""
-    if own.since or own.until:
-        if own.order:
-            raise DataError(
-                "--since and --until need times; these rows have positions", hint="Name the time: --time NAME"
-            )
-        for name, day in (("since", own.since), ("until", own.until)):
-            seconds = (day - date(1970, 1, 1)).days * 86_400 if day else "NULL"
-            connection.execute(f"SET VARIABLE {name} = {seconds}")
-        connection.execute(script("period"))
-    connection.execute(script("count"))
-    connection.execute(f"SET VARIABLE round = 0; SET VARIABLE min_user = {own.min_user}")
-    connection.execute(f"SET VARIABLE min_item = {own.min_item}")
-    while _leave(connection, "k_core") and not own.once:
-        pass
-    if own.max_id:
-        connection.execute(f"SET VARIABLE max_id = {own.max_id}")
-        _leave(connection, "max_id")
-
-
-def _leave(connection: Any, choice: str) -> int:
-    """One round: who leaves is chosen, and their rows are rejected; returns how many users and items left."""
-    connection.execute("SET VARIABLE round = getvariable('round') + 1")
-    connection.execute(script(choice))
-    leaving = sum(
-        number(connection, f"SELECT count(*) FROM {role}_counts WHERE round = getvariable('round')")
-        for role in ("user", "item")
-    )
-    if leaving:
-        connection.execute(script("leave"))
-    return leaving
 
 
 def _keys(connection: Any) -> dict[str, str]:
@@ -148,5 +116,5 @@ def _keys(connection: Any) -> dict[str, str]:
     }
 
 
-def _columns(connection: Any, table: str) -> set[str]:
+def columns(connection: Any, table: str) -> set[str]:
     return {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}

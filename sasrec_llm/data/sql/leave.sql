@@ -1,4 +1,4 @@
--- The rows of the users and items that left in this round are rejected and no longer counted.
+-- The rows of the users and items that left in this round are rejected, and counted.
 CREATE OR REPLACE TABLE leaving AS
 SELECT line, user_key, item_key, getvariable('user_reason') AS reason, concat_ws(' | ', user_key, item_key, rating, seconds) AS text
 FROM good
@@ -11,9 +11,6 @@ SEMI JOIN (FROM item_counts WHERE round = getvariable('round')) USING (item_key)
 ANTI JOIN (FROM user_counts WHERE round <= getvariable('round')) USING (user_key);
 
 INSERT INTO rejected SELECT 'interactions', line, reason, text FROM leaving;
-UPDATE user_counts SET n = n - gone
-FROM (SELECT user_key, count(*) AS gone FROM leaving GROUP BY user_key) AS lost WHERE lost.user_key = user_counts.user_key;
-UPDATE item_counts SET n = n - gone
-FROM (SELECT item_key, count(*) AS gone FROM leaving GROUP BY item_key) AS lost WHERE lost.item_key = item_counts.item_key;
-SET VARIABLE left_over = (SELECT count(*) FROM leaving);
+CREATE TABLE user_losses AS SELECT user_key, count(*) AS gone FROM leaving GROUP BY user_key;
+CREATE TABLE item_losses AS SELECT item_key, count(*) AS gone FROM leaving GROUP BY item_key;
 DROP TABLE leaving;

@@ -7,4 +7,3 @@ WHERE hash IN (FROM shared)
 QUALIFY row_number() OVER (PARTITION BY user_key, item_key, seconds ORDER BY line DESC) > 1;
 
 DROP TABLE shared;
-SET VARIABLE merged = (SELECT count(*) FROM twins);

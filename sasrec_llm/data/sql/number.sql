@@ -33,12 +33,3 @@ LEFT JOIN (
 ) AS texts ON texts.original = item_key::VARCHAR
 WHERE round IS NULL AND n > 0
 ORDER BY item;
-
--- The rows in order, in narrow types, and as they are written.
-CREATE TABLE ordered AS
-SELECT NULL::INTEGER AS "user", NULL::INTEGER AS item, NULL::FLOAT AS rating, label, seconds, split, line
-FROM good
-LIMIT 0;
-
-CREATE VIEW interactions AS
-SELECT "user", item, rating, label, seconds::BIGINT AS "timestamp", split, line::BIGINT AS line FROM ordered;

@@ -1,0 +1,8 @@
+-- The rows in order, in narrow types, and as they are written.
+CREATE TABLE ordered AS
+SELECT NULL::INTEGER AS "user", NULL::INTEGER AS item, NULL::FLOAT AS rating, label, seconds, split, line
+FROM good
+LIMIT 0;
+
+CREATE VIEW interactions AS
+SELECT "user", item, rating, label, seconds::BIGINT AS "timestamp", split, line::BIGINT AS line FROM ordered;
