@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,65 +18,14 @@ import torch
 from sasrec_llm import processes
 from sasrec_llm.data.interactions import Interactions
 from sasrec_llm.devices import Device
-from sasrec_llm.durable import read_json
 from sasrec_llm.evaluation.examiner import Examiner
 from sasrec_llm.evaluation.scoring import LikeTask
 from sasrec_llm.interfaces import Examples, Sequences
 from sasrec_llm.train.slices import Gradient
+from tests.sliced_run import SLICED, kept, srl, trains, wait_for
 
-ROOT = Path(__file__).parent.parent
 WITHIN = 60  # seconds from a kill to the end of the command
 CPU = Device("cpu", False)
-SLICED = """
-name = "sliced"
-seed = 7
-[data]
-use = "demo"
-[encoder]
-use = "sasrec"
-width = 16
-heads = 2
-blocks = 1
-max_length = 10
-[aligner]
-use = "mlp"
-expansion = 2
-[backbone]
-use = "tiny-llama"
-width = 16
-layers = 1
-heads = 2
-vocabulary = 400
-pretrain_steps = 2
-lora = { r = 2, targets = ["q_proj", "v_proj"] }
-[strategy]
-use = "token-mapping"
-titles = 2
-[evaluate]
-batch_size = 37
-floors = []
-[stages.encoder]
-objective = "like"
-train = ["encoder"]
-epochs = 4
-epoch_steps = 40
-batch_size = 33
-slices = 2
-[stages.warmup]
-objective = "text"
-train = ["lora"]
-epochs = 1
-epoch_steps = 4
-batch_size = 9
-slices = 2
-[stages.joint]
-objective = "hybrid"
-train = ["encoder", "aligner", "lora"]
-epochs = 1
-epoch_steps = 4
-batch_size = 9
-slices = 2
-"""
 
 
 @pytest.fixture(scope="module")
@@ -92,24 +40,9 @@ def place(few_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def srl(place: Path, runs: str, *command: str) -> subprocess.Popen[str]:
-    own = {"SRL_DATA": "data", "SRL_RUNS": runs, "SRL_CACHE": "cache", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "sasrec_llm", *command],
-        cwd=place,
-        env={**os.environ, **own, "SRL_DISABLE_PLUGINS": "*"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def kept(runs: Path) -> dict[str, Any]:
-    """What must not depend on how many processes there were."""
-    (folder,) = (path.parent for path in runs.glob("*/metrics.json"))
-    files = [*folder.glob("stages/*/result/**/*.safetensors"), *folder.glob("**/predictions.parquet")]
-    metrics = {key: read_json(folder / "metrics.json")[key] for key in ("test", "valid", "answers")}
-    return {"metrics": metrics} | {str(path.relative_to(folder)): path.read_bytes() for path in files}
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True)
+    return [int(line) for line in found.stdout.split()]
 
 
 def test_two_processes_leave_what_one_leaves_and_speak_once(place: Path) -> None:
@@ -125,7 +58,7 @@ def test_two_processes_leave_what_one_leaves_and_speak_once(place: Path) -> None
 def test_a_killed_process_ends_all_and_the_same_command_goes_on(rank: int, place: Path) -> None:
     runs = f"killed-{rank}"
     command = srl(place, runs, "run", "sliced.toml", "--nproc", "2")
-    wait_for(lambda: any("step" in path.read_text() for path in place.glob(f"{runs}/*/log.jsonl")), command)
+    wait_for(lambda: trains(place / runs), running=lambda: command.poll() is None)
     killed = time.monotonic()
     os.kill(sorted(children(command.pid))[rank], signal.SIGKILL)
     _, prose = command.communicate(timeout=WITHIN)
@@ -147,17 +80,6 @@ def test_an_error_of_all_is_said_once_with_its_own_exit_code(place: Path) -> Non
     assert prose.count("the loss is") + prose.count("the gradient of the loss") == 1
     assert "--set stages.encoder.lr" in prose
     assert "Traceback" not in prose
-
-
-def children(pid: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True)
-    return [int(line) for line in found.stdout.split()]
-
-
-def wait_for(ready: Any, command: subprocess.Popen[str]) -> None:
-    while not ready():
-        assert command.poll() is None, command.communicate()[1]
-        time.sleep(0.05)
 
 
 class Asked:

@@ -18,10 +18,10 @@ from sasrec_llm.texts_ahead import Reading, reads_texts
 
 
 def write_lists(order: Order, numbers: Sequence[int], workspace: Workspace, workers: int | None = None) -> None:
-    map_on_cluster(_lister, (order, workspace.absolute()), numbers, workers)
+    map_on_cluster(lister, (order, workspace.absolute()), numbers, workers)
 
 
-def _lister(order: Order, workspace: Workspace) -> Callable[[int], str]:
+def lister(order: Order, workspace: Workspace) -> Callable[[int], str]:
     loaded = load(order.run, workspace, plugins(), order.candidates)
     return lambda number: write_shard(order, number, loaded).name
 
