@@ -61,7 +61,8 @@ def run(
         tell_plans(found or [load_recipe(recipe, set_ or [], known)], known, json)
         return
     if engine == LOCAL and nproc is not None and nproc > 1:
-        launch(nproc)
+        load_suite(recipe, set_ or [], known) if is_suite(recipe, known) else load_recipe(recipe, set_ or [], known)
+        launch(nproc)  # what can be checked in one process was
         return
     with processes.joined():
         run_here(recipe, set_ or [], known, *runner(engine, nproc, known), json)

@@ -87,7 +87,7 @@ def taken(table: Tensor) -> Tensor:
     if found is not None:
         return found.coalesce()
     nowhere = torch.empty(1, 0, dtype=torch.int64, device=table.device)
-    return torch.sparse_coo_tensor(nowhere, table.new_empty(0, *table.shape[1:]), table.shape).coalesce()
+    return rows_of(nowhere, table.new_empty(0, *table.shape[1:]), table)
 
 
 def added_up(own: Sequence[Tensor]) -> Tensor:
@@ -95,7 +95,12 @@ def added_up(own: Sequence[Tensor]) -> Tensor:
     told = processes.gather([(part.indices().cpu(), part.values().cpu() / processes.count()) for part in own])
     each = [parts[number] for number in range(len(told[0])) for parts in told if number < len(parts)]
     indices, values = torch.cat([rows for rows, _ in each], 1), torch.cat([values for _, values in each])
-    return torch.sparse_coo_tensor(indices, values, own[0].shape, device=own[0].device).coalesce()
+    return rows_of(indices, values, own[0])
+
+
+def rows_of(indices: Tensor, values: Tensor, table: Tensor) -> Tensor:
+    """Rows, of which several may be the same and are added up, of what looks like the table."""
+    return torch.sparse_coo_tensor(indices, values, table.shape, device=table.device, check_invariants=False).coalesce()
 
 
 def slice_seed(seed: int, number: int) -> int:
