@@ -134,7 +134,7 @@ def test_memory_in_bytes(memory: str, expected: float) -> None:
     assert in_bytes(memory) == expected
 
 
-@FEW
+@settings(FEW, max_examples=8)
 @given(rows=ROWS, most=st.integers(0, 4))
 def test_tables_on_disk_change_no_row(rows: list[tuple[int, ...]], most: int) -> None:
     own = {"min_user": most, "min_item": most, "max_id": 7, "once": True, "max_bad": 1}
