@@ -18,7 +18,7 @@ from sasrec_llm.data import rows as reading
 from sasrec_llm.data import whole
 from sasrec_llm.data.card import Card
 from sasrec_llm.data.costs import measured, read_costs
-from sasrec_llm.data.database import connect, set_variables, split_of
+from sasrec_llm.data.database import connect, in_bytes, set_variables, split_of
 from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.parts import protocol_rows, rows_of
 from sasrec_llm.data.prepare import prepare
@@ -129,15 +129,20 @@ def test_sorting_some_users_at_a_time_changes_no_row(rows: list[tuple[int, ...]]
         assert at_once.kept == len(together)
 
 
-@FEW
+@pytest.mark.parametrize(("memory", "expected"), [("1.5GB", 1.5e9), ("512 MiB", 2**29), ("800KB", 8e5)])
+def test_memory_in_bytes(memory: str, expected: float) -> None:
+    assert in_bytes(memory) == expected
+
+
+@settings(FEW, max_examples=8)
 @given(rows=ROWS, most=st.integers(0, 4))
 def test_tables_on_disk_change_no_row(rows: list[tuple[int, ...]], most: int) -> None:
     own = {"min_user": most, "min_item": most, "max_id": 7, "once": True, "max_bad": 1}
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
         found = []
-        for large in (0, 10**9):
-            patch.setattr(preparing, "LARGE", large)
+        for size in (0, 10**12):
+            patch.setattr(preparing, "size_of", lambda _, size=size: size)
             try:
                 found.append(prepared(folder, csv(rows), **own).sha256)
             except DataError as error:

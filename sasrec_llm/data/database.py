@@ -19,14 +19,9 @@ Connection = duckdb.DuckDBPyConnection
 
 
 @contextlib.contextmanager
-def connect(spill: Path | None = None, *, on_disk: bool = False) -> Iterator[Any]:
-    """A connection whose errors are ours. What does not fit in memory spills into the folder `spill`.
-
-    With `on_disk` tables are there from the start, compressed: a spilled table keeps about a byte a row in memory.
-    """
-    if spill and on_disk:
-        spill.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(str(spill / "tables") if spill and on_disk else ":memory:")
+def connect(spill: Path | None = None) -> Iterator[Any]:
+    """A connection whose errors are ours. What does not fit in memory spills into the folder `spill`."""
+    connection = duckdb.connect()
     try:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"SET perfect_ht_threshold = {DENSE}")
@@ -89,6 +84,17 @@ def write_parquet(connection: Any, query: str, path: Path) -> None:
         f"COPY ({query}) TO '{quoted(str(path))}' "
         "(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 1000)"
     )
+
+
+def in_bytes(memory: str) -> float:
+    """`1.5GB` -> 1,500,000,000"""
+    unit = memory.lstrip("0123456789. ")
+    return float(memory.removesuffix(unit)) * (1024.0 if "i" in unit else 1000.0) ** (1 + "KMGT".index(unit[0]))
+
+
+def keep_on_disk(connection: Any) -> None:
+    """New tables are on disk from the start, compressed. One that is spilled keeps about a byte a row in memory."""
+    connection.execute(f"ATTACH '{quoted(str(spill_folder(connection) / 'tables'))}' AS kept; USE kept")
 
 
 def create_view(connection: Any, name: str, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sasrec_llm.components import Source, resolve
 from sasrec_llm.data.card import Card, write_card
 from sasrec_llm.data.costs import Costs, measured, peak_mb, size_of, write_costs
-from sasrec_llm.data.database import connect, limit, number, script, write_parquet
+from sasrec_llm.data.database import connect, in_bytes, keep_on_disk, limit, number, script, write_parquet
 from sasrec_llm.data.fetch import locate
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.parts import protocol_rows
@@ -22,7 +22,6 @@ from sasrec_llm.errors import DataError
 from sasrec_llm.locks import locked
 from sasrec_llm.recipe.data import TEXT_FIELDS
 
-LARGE = 100_000_000  # bytes to read from which on tables are on disk; fewer rows are faster in memory
 TABLES = {
     "interactions": "SELECT * FROM interactions",  # filled in its order
     "items": "SELECT item, original, coalesce(title, original) AS title, brand, category, description "
@@ -59,9 +58,10 @@ def prepare(
         spill, unpacked = Path(scratch, "spill"), Path(scratch, "unpacked")
         unpacked.mkdir()
         found = locate(source, given, cache, unpacked, own)
-        on_disk = size_of(found.path) > LARGE
-        with connect(spill, on_disk=on_disk) as connection, new_folder(folder) as draft:
+        with connect(spill) as connection, new_folder(folder) as draft:
             threads, memory = limit(connection, threads, own.memory)
+            if size_of(found.path) > in_bytes(memory):
+                keep_on_disk(connection)
             connection.execute("CREATE TABLE rejected (file VARCHAR, line BIGINT, reason VARCHAR, text VARCHAR)")
             resolve(source.read)(connection, found.path, own)
             connection.execute(f"SET VARIABLE like_at = {own.like_at!r}::DOUBLE")

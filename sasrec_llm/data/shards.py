@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sasrec_llm.data.database import connect, create_view, limit, script, set_variables, write_parquet
+from sasrec_llm.data.database import connect, create_view, keep_on_disk, limit, script, set_variables, write_parquet
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.whole import Whole
 from sasrec_llm.durable import new_folder
@@ -91,8 +91,9 @@ def _opened(shard: Shard) -> Iterator[Any]:
     if not shard.place.is_dir():
         where = f"{platform.node()} sees no {shard.place}"
         raise StorageError(where, hint="Give a folder that all machines share: export SRL_DATA=FOLDER")
-    with tempfile.TemporaryDirectory(dir=shard.place) as spill, connect(Path(spill), on_disk=True) as connection:
+    with tempfile.TemporaryDirectory(dir=shard.place) as spill, connect(Path(spill)) as connection:
         limit(connection, shard.threads, shard.own.memory)
+        keep_on_disk(connection)
         set_variables(connection, {"clock": shard.own.clock})
         connection.execute(f"SET VARIABLE like_at = {shard.own.like_at!r}::DOUBLE")
         connection.execute("CREATE TABLE rejected (file VARCHAR, line BIGINT, reason VARCHAR, text VARCHAR)")
