@@ -74,8 +74,8 @@ class Whole:
             self._close_ranks()
 
     def _close_ranks(self) -> None:
-        """Into row groups that are full but for the last. Each part has left one that is not, and where the Parquet's end
-        would then depend on how the threads take turns."""
+        """Into row groups that are full but for the last. Each part has left one that is not, and where those of the
+        Parquet end would then depend on how the threads take turns."""
         before = number(self.connection, "SELECT current_setting('threads')")
         self.connection.execute("SET threads = 1; CREATE TABLE closed AS FROM ordered; DROP TABLE ordered")
         self.connection.execute(f"ALTER TABLE closed RENAME TO ordered; SET threads = {before}")
