@@ -24,7 +24,7 @@ SHORTER = [  # and on a part of the data: what all of it gives is in docs/quicks
 
 def newcomer(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sasrec_llm", *arguments]
-    known = os.environ | {"SRL_CACHE": str(place / "cache")}
+    known = os.environ | {"SRL_CACHE": str(place / "cache"), "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=known, check=False)
 
 
