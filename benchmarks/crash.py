@@ -18,17 +18,18 @@ from pathlib import Path
 import forked
 
 SIGNALS = {signal.SIGKILL: 2, signal.SIGTERM: 1, signal.SIGINT: 1}  # how often each, of times
-RUN = ("run", "small.toml")
 
 
-def killed(folder: Path, chance: random.Random, seconds: float, operations: int, at_operation: bool) -> tuple[str, int]:
+def killed(
+    folder: Path, run: tuple[str, ...], chance: random.Random, seconds: float, operations: int, at_operation: bool
+) -> tuple[str, int]:
     """Kill a run -> when, and its exit code."""
     if at_operation:
         number = chance.randrange(1, operations + 1)
-        return f"operation {number}", forked.end(forked.start(folder, *RUN, plan=forked.kill_at(number)))
+        return f"operation {number}", forked.end(forked.start(folder, *run, plan=forked.kill_at(number)))
     number = chance.choices(list(SIGNALS), list(SIGNALS.values()))[0]
     delay = chance.uniform(0, seconds)
-    process = forked.start(folder, *RUN)
+    process = forked.start(folder, *run)
     time.sleep(delay)
     os.kill(process, number)
     return f"{number.name} after {delay:.2f} s", forked.end(process)
@@ -45,26 +46,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--short", action="store_true", help="fewer rows and steps")
     asked = parser.parse_args()
+    prepare, run = forked.commands(asked.short)
     forked.without_pages()
     chance = random.Random(asked.seed)
     with tempfile.TemporaryDirectory() as scratch:
         parent = Path(scratch)
         prepared = forked.place(parent)
-        forked.end(forked.start(prepared, "data", "prepare", "demo"))
+        forked.end(forked.start(prepared, *prepare))
         alone = forked.place(parent, prepared / "data")
         began = time.monotonic()
-        operations = forked.counted(alone, *RUN)
+        operations = forked.counted(alone, *run)
         seconds = time.monotonic() - began
         wanted = forked.hashes(alone)
         assert wanted, forked.said(alone)
         same, where = 0, Counter[str]()
         for trial in range(asked.kills):
             folder = forked.place(parent, prepared / "data")
-            when, code = killed(folder, chance, seconds, len(operations), at_operation=trial % 2 == 1)
+            when, code = killed(folder, run, chance, seconds, len(operations), at_operation=trial % 2 == 1)
             place, first = reached(folder), forked.said(folder)
             where[place] += 1
-            again = forked.end(forked.start(folder, *RUN))
+            again = forked.end(forked.start(folder, *run))
             left = forked.leftovers(folder)
             equal = again == 0 and forked.hashes(folder) == wanted and not left and "Traceback" not in first
             same += equal

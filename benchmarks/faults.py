@@ -14,9 +14,6 @@ from pathlib import Path
 
 import forked
 
-RUN = ("run", "small.toml")
-PREPARE = ("data", "prepare", "demo")
-
 
 def finished(folder: Path) -> dict[str, str]:
     """What was done before, which nothing may take away."""
@@ -48,24 +45,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--short", action="store_true", help="fewer rows and steps")
     asked = parser.parse_args()
+    prepare, run = forked.commands(asked.short)
     chance = random.Random(asked.seed)
     wrong, exits = 0, Counter[str]()
     with tempfile.TemporaryDirectory() as scratch:
         parent = Path(scratch)
         prepared = forked.place(parent)
-        preparing = forked.counted(prepared, *PREPARE)
+        preparing = forked.counted(prepared, *prepare)
         alone = forked.place(parent, prepared / "data")
-        running = forked.counted(alone, *RUN)
+        running = forked.counted(alone, *run)
         wanted = forked.hashes(alone)
-        places = [(PREPARE, number) for number in range(1, len(preparing) + 1)]
-        places += [(RUN, number) for number in range(1, len(running) + 1)]
+        places = [(prepare, number) for number in range(1, len(preparing) + 1)]
+        places += [(run, number) for number in range(1, len(running) + 1)]
         for command, number in sorted(chance.sample(places, min(asked.faults, len(places))), key=str):
             name = chance.choice(list(forked.CODES))
-            data = prepared / "data" if command == RUN else None
+            data = prepared / "data" if command == run else None
             folder = forked.place(parent, data)
-            what = (running if command == RUN else preparing)[number - 1]
-            problem = trial(folder, command, number, forked.CODES[name], wanted if command == RUN else {})
+            what = (running if command == run else preparing)[number - 1]
+            problem = trial(folder, command, number, forked.CODES[name], wanted if command == run else {})
             exits[name] += 1
             wrong += bool(problem)
             print(f"{command[0]} {number} {name} {what}: {problem or 'ok'}", file=sys.stderr)

@@ -71,7 +71,7 @@ import matplotlib.pyplot  # noqa: F401, E402
 import sklearn.ensemble  # noqa: F401, E402
 
 import sasrec_llm.across  # noqa: E402
-import sasrec_llm.backbones.llama  # noqa: E402
+import sasrec_llm.backbones.tiny_llama  # noqa: E402
 import sasrec_llm.encoders.stacked  # noqa: E402
 import sasrec_llm.experiment  # noqa: E402
 import sasrec_llm.report.write  # noqa: E402
@@ -81,6 +81,19 @@ from sasrec_llm.cli.app import main  # noqa: E402
 sasrec_llm.train.loop.SAVED = 0.05  # seconds, so that checkpoints are written inside epochs
 
 RECIPE = Path(__file__).with_name("small.toml")
+FEW = (
+    "--set=stages.encoder.epochs=2",
+    *(f"--set=stages.{name}.epoch_steps=4" for name in ("encoder", "warmup", "align")),
+)
+
+
+def commands(short: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """To prepare, to run; short: on a part of the data and with few steps, for the test suite."""
+    prepare, run = ("data", "prepare", "demo"), ("run", "small.toml")
+    if not short:
+        return prepare, run
+    sasrec_llm.backbones.tiny_llama.LINES = 1_000
+    return (*prepare, "--max-id", "60"), (*run, *FEW)
 
 
 def without_pages() -> None:

@@ -16,6 +16,7 @@ from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.plugins import Plugins, plugins
+from tests.floors_once import floors_once
 from tests.report_runs import make_pages, make_runs
 from tests.small_data import MONTH, prepared
 
@@ -127,9 +128,19 @@ def demo(demo_folder: Path) -> Interactions:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of a test draw few users and no page: that would take longer than all the rest. test_report.py has pages."""
+    """Runs of a test draw few users and no page, and ask the same floors once: that would take longer than all the
+    rest. test_report.py has pages."""
     monkeypatch.setattr("sasrec_llm.evaluation.bootstrap.DRAWS", 50)
     monkeypatch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)
+    monkeypatch.setattr("sasrec_llm.experiment.floors", floors_once)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_lines() -> Iterator[None]:
+    """The language models that tests make have read a tenth; to read takes longer than to train them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sasrec_llm.backbones.tiny_llama.LINES", 2_000)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.report.write import write_comparison, write_report
 from sasrec_llm.runs import Run, Workspace
+from tests.floors_once import floors_once
 
 DRAWS = "sasrec_llm.evaluation.bootstrap.DRAWS"  # fewer make intervals rough and tests quick
 STAGE = {"train": ["encoder"], "epochs": 3, "epoch_steps": 3, "batch_size": 32, "patience": 1, "lr": 0.05}
@@ -49,6 +50,7 @@ def make_runs(folder: Path, demo: Path, plugins: Plugins) -> dict[str, Path]:
     for table in (LIKE, NEXT, UNTRAINED):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(DRAWS, 20)
+            patch.setattr("sasrec_llm.experiment.floors", floors_once)
             if found:  # drawing takes longer than all the rest
                 patch.setattr("sasrec_llm.report.write.write_report", lambda *_, **__: None)
             outcome = run(check_recipe(table, "test", plugins), '# <b>"test"</b>\nname = "x"\n', place, plugins)

@@ -9,12 +9,16 @@ from reference.notebook import alike, cells, execute
 from reference.shop import write_shop
 
 from tests.conftest import ROOT
+from tests.floors_once import floors_once
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intervals as readers get them; but no report."""
+def quick(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals and a language model as readers get them; but no report."""
+    monkeypatch.setenv("SRL_CACHE", str(workspace / "cache"))
+    monkeypatch.setattr("sasrec_llm.backbones.tiny_llama.LINES", 20_000)
     monkeypatch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)
+    monkeypatch.setattr("sasrec_llm.experiment.floors", floors_once)
 
 
 @pytest.mark.timeout(600)

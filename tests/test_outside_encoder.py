@@ -84,9 +84,9 @@ def test_it_keeps_the_same_promises(outside: Plugins) -> None:
 
 
 def test_it_trains_inside_token_mapping_and_by_itself(
-    outside: Plugins, demo_folder: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory
+    outside: Plugins, few_folder: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    shutil.copytree(demo_folder, workspace / "data" / "demo")
+    shutil.copytree(few_folder, workspace / "data" / "demo")
     place = Workspace(workspace / "data", workspace / "runs", tmp_path_factory.getbasetemp() / "cache")
     few = {"epochs": 2, "epoch_steps": 3, "batch_size": 16}
     tiny = {"use": "tiny-llama", "width": 16, "layers": 1, "heads": 2, "vocabulary": 400, "pretrain_steps": 2}

@@ -115,7 +115,7 @@ def test_the_rows_of_each_part_are_those_of_the_split(rows: list[tuple[int, ...]
                 assert rows_of(connection, protocol) == expected, (protocol, task)
 
 
-@FEW
+@settings(FEW, max_examples=15)  # each prepares three times
 @given(rows=ROWS, size=st.integers(1, 30), passes=st.sampled_from([1, 100]))
 def test_sorting_some_users_at_a_time_changes_no_row(rows: list[tuple[int, ...]], size: int, passes: int) -> None:
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:

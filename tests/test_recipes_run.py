@@ -40,7 +40,7 @@ def small(table: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(RECIPES)) for path in FILES])
 def test_a_recipe_says_what_it_is_and_runs(
     path: Path,
-    demo_folder: Path,
+    few_folder: Path,
     workspace: Path,
     builtins: Plugins,
     tmp_path_factory: pytest.TempPathFactory,
@@ -49,7 +49,7 @@ def test_a_recipe_says_what_it_is_and_runs(
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert f"srl run recipes/{path.relative_to(RECIPES)}" in text
-    shutil.copytree(demo_folder, workspace / "data" / "demo")
+    shutil.copytree(few_folder, workspace / "data" / "demo")
     place = Workspace(workspace / "data", workspace / "runs", tmp_path_factory.getbasetemp() / "cache")
     table = small(read_toml(path, builtins))
     for member in table["strategy"].get("runs", []):

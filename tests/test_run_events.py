@@ -65,8 +65,8 @@ class Watcher:
 
 
 @pytest.fixture
-def place(demo_folder: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    shutil.copytree(demo_folder, workspace / "data" / "demo")
+def place(few_folder: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    shutil.copytree(few_folder, workspace / "data" / "demo")
     return Workspace(workspace / "data", workspace / "runs", tmp_path_factory.getbasetemp() / "cache")
 
 

@@ -226,9 +226,9 @@ def test_likes_alone_are_refused() -> None:
         build(StackedSettings(), context()).fit(replace(given, labels=np.ones_like(given.labels)))
 
 
-def test_a_language_model_may_read_the_items_to_it(demo_folder: Path, workspace: Path, builtins: Plugins) -> None:
+def test_a_language_model_may_read_the_items_to_it(few_folder: Path, workspace: Path, builtins: Plugins) -> None:
     (workspace / "data").mkdir()
-    (workspace / "data" / "demo").symlink_to(demo_folder)
+    (workspace / "data" / "demo").symlink_to(few_folder)
     place = Workspace(workspace / "data", workspace / "runs", workspace / "cache")
     plain: dict[str, Any] = {
         "name": "plain",

@@ -43,6 +43,13 @@ def place(demo_folder: Path, workspace: Path, tmp_path_factory: pytest.TempPathF
     return Workspace(workspace / "data", workspace / "runs", tmp_path_factory.getbasetemp() / "cache")
 
 
+@pytest.fixture
+def few(few_folder: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """For those that ask a language model about every row."""
+    shutil.copytree(few_folder, workspace / "data" / "demo")
+    return Workspace(workspace / "data", workspace / "runs", tmp_path_factory.getbasetemp() / "cache")
+
+
 def stage(objective: str, *train: str, **changes: Any) -> dict[str, Any]:
     return {"objective": objective, "train": list(train), "epochs": 2, "epoch_steps": 3, "batch_size": 16, **changes}
 
@@ -299,16 +306,16 @@ def without_use(table: dict[str, Any]) -> dict[str, Any]:
 RATINGS = [" 1", " 2", " 3", " 4", " 5"]
 
 
-def test_answers_in_ratings_are_learned_and_measured(place: Workspace) -> None:
+def test_answers_in_ratings_are_learned_and_measured(few: Workspace) -> None:
     strategy = {"use": "text-prompt", "titles": 2, "answers": RATINGS}
     metrics = {"metrics": ["auc", "logloss", "rmse", "macro-f1"]}
     tune = stage("text", "lora", epochs=3, epoch_steps=40, lr=1e-2)
-    outcome = do(place, "rated", LIKE, **(YES_NO | {"strategy": strategy}), stages={"tune": tune}, evaluate=metrics)
-    untuned = do(place, "unrated", LIKE, **(YES_NO | {"strategy": strategy}), evaluate=metrics)
+    outcome = do(few, "rated", LIKE, **(YES_NO | {"strategy": strategy}), stages={"tune": tune}, evaluate=metrics)
+    untuned = do(few, "unrated", LIKE, **(YES_NO | {"strategy": strategy}), evaluate=metrics)
     assert 0.5 < figure(outcome, "rmse") < figure(untuned, "rmse")
     assert 0 < figure(outcome, "macro-f1") <= 1
     assert outcome.tables["test"][0].values("item-mean")["rmse"] is None, "a floor says nothing of ratings"
-    again = evaluate(outcome.run, ["all"], place, KNOWN)
+    again = evaluate(outcome.run, ["all"], few, KNOWN)
     assert again.tables["test"][0].systems["rated"] == outcome.tables["test"][0].systems["rated"]
 
 
@@ -339,12 +346,12 @@ WHOLE: dict[str, Any] = {
     "aligner", [{"use": "linear"}, {"use": "cross-attention", "width": 8, "heads": 2, "tokens": 2}]
 )
 @pytest.mark.parametrize("history_slots", [False, True])
-def test_aligners_and_history_slots(aligner: dict[str, Any], history_slots: bool, place: Workspace) -> None:
+def test_aligners_and_history_slots(aligner: dict[str, Any], history_slots: bool, few: Workspace) -> None:
     strategy = {"use": "token-mapping", "titles": 2, "history_slots": history_slots}
     stages = {"mixed": stage("mixed", "lora"), "align": stage("hybrid", "encoder", "aligner")}
     sections = WHOLE | {"aligner": aligner, "strategy": strategy}
     evaluation = {"ablations": ["zero-slots"], "subsets": ["all"]}
-    outcome = do(place, "whole", LIKE, **sections, stages=stages, evaluate=evaluation)
+    outcome = do(few, "whole", LIKE, **sections, stages=stages, evaluate=evaluation)
     systems = outcome.tables["test"][0].systems
     assert list(systems)[:3] == ["whole", "whole with zero-slots", "after mixed: mixed"]
     assert systems["whole"] != systems["whole with zero-slots"]

@@ -42,8 +42,8 @@ BIAS = {
 
 
 @pytest.fixture
-def place(demo_folder: Path, workspace: Path) -> Workspace:
-    shutil.copytree(demo_folder, workspace / "data" / "demo")
+def place(few_folder: Path, workspace: Path) -> Workspace:
+    shutil.copytree(few_folder, workspace / "data" / "demo")
     return Workspace(workspace / "data", workspace / "runs", workspace / "cache")
 
 

@@ -26,6 +26,7 @@ from sasrec_llm.locks import locked
 RECIPE = 2  # raise when the way the model is made changes, so that cached ones are made anew
 SPECIAL = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 BATCH, LENGTH = 16, 128
+LINES = 20_000  # of what it reads
 
 
 def build(settings: BuiltInLlamaSettings, context: BuildContext) -> LlamaBackbone:
@@ -50,7 +51,7 @@ def build(settings: BuiltInLlamaSettings, context: BuildContext) -> LlamaBackbon
 
 
 def make(folder: Path, settings: BuiltInLlamaSettings, texts: tuple[str, ...], seed: int) -> None:
-    lines = corpus(texts, random.Random(seed), lines=20_000)
+    lines = corpus(texts, random.Random(seed), lines=LINES)
     tokenizer = make_tokenizer(lines, settings)
     tokenizer.save_pretrained(str(folder))
     with torch.random.fork_rng(devices=[]):

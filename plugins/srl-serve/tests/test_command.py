@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.metadata
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -84,27 +85,38 @@ def test_a_signal_ends_it_when_all_are_answered(folders: dict[str, str], number:
         assert process.stderr.read() == ""
 
 
-def said(folders: dict[str, str], *arguments: str, **environment: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [*SRL, "serve", *arguments], env={**os.environ, **folders, **environment}, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stderr
+@pytest.fixture
+def said(
+    folders: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Call `srl serve` in this process -> its exit code, and what it says."""
+    (srl,) = importlib.metadata.entry_points(group="console_scripts", name="srl")
+    main = srl.load()
+
+    def call(*arguments: str, **environment: str) -> tuple[int, str]:
+        for name, value in (folders | environment).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["srl", "serve", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    return call
 
 
-def test_what_cannot_be_is_said_before_anything_is_loaded(folders: dict[str, str]) -> None:
-    code, text = said(folders, "nothing", "--host", "0.0.0.0")
+def test_what_cannot_be_is_said_before_anything_is_loaded(said: Callable[..., tuple[int, str]]) -> None:
+    code, text = said("nothing", "--host", "0.0.0.0")
     assert (code, text) == (
         2,
         "0.0.0.0 can be reached from other machines, so a token is needed\n"
         "export SRL_SERVE_TOKEN=$(openssl rand -hex 32)\n",
     )
-    code, text = said(folders, "nothing", "--host", "0.0.0.0", "--port", "0", SRL_SERVE_TOKEN="x")
+    code, text = said("nothing", "--host", "0.0.0.0", "--port", "0", SRL_SERVE_TOKEN="x")
     assert code == 2
     assert "no finished run matches" in text
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        code, text = said(folders, "nothing", "--port", port)
+        code, text = said("nothing", "--port", port)
         assert code == 2
         assert text.startswith(f"127.0.0.1:{port} cannot be listened on: Address already in use\n")
 
