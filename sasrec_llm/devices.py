@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
+from sasrec_llm import processes
 from sasrec_llm.errors import UsageError
 from sasrec_llm.recipe import Head
 
@@ -43,5 +45,11 @@ def choose_device(head: Head) -> Device:
     name = next(name for name in ("cuda", "mps", "cpu") if has[name]) if head.device == "auto" else head.device
     if not has[name]:
         raise UsageError(f"this machine has no {name} device", hint="--set device=auto")
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if name == "cuda" and processes.count() > 1 and beside > torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise UsageError(
+            f"{beside} processes on a machine with {found} GPUs", hint=f"--nproc {found}, or --set device=cpu"
+        )
     half = head.precision == "bf16" or (head.precision == "auto" and name == "cuda" and torch.cuda.is_bf16_supported())
     return Device(name, half)

@@ -64,7 +64,7 @@ def joined() -> Iterator[None]:
         ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGTERM)
     backend = "gloo"
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl"
     with connected():
         torch.distributed.init_process_group(backend, timeout=PATIENCE)
