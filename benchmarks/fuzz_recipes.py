@@ -101,7 +101,7 @@ def main() -> None:
             try:
                 recipe = check_recipe(table, "recipe.toml", known)
                 if recipe.data.use == "demo" and recipe.strategy.use == QUICK:
-                    list(plan(recipe, place, known, 0.0))
+                    list(plan(recipe, place, known, 0.0, lambda *_: None))
                     ended["planned"] += 1
                 else:
                     ended["a recipe"] += 1
