@@ -15,6 +15,7 @@ import torch
 from sasrec_llm.data.database import connect
 from sasrec_llm.durable import read_json
 from sasrec_llm.errors import DamagedError
+from sasrec_llm.evaluation.examiner import Exam, Examiner
 from sasrec_llm.evaluation.scoring import LikeTask
 from sasrec_llm.experiment import run
 from sasrec_llm.outcome import Outcome
@@ -66,7 +67,7 @@ def do(place: Path, plugins: Plugins, **changes: Any) -> Outcome:
 @dataclass
 class Finished:
     outcome: Outcome
-    asked: list[list[int]] = field(default_factory=list)  # moments of the rows of each call to `answer`
+    asked: list[list[int]] = field(default_factory=list)  # moments of the rows of each evaluation
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +75,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Ite
     """A run, and which rows it asked for."""
     place, asked = tmp_path_factory.mktemp("finished"), []
     prepared(place / "data" / "own", rows())
-    real = LikeTask.answer
+    begin, real = Examiner.asked, LikeTask.answer
 
-    def answer(self: LikeTask, recommender: Any, chosen: Any, **how: Any) -> Any:
-        asked.append(self.data.rows.times[chosen].tolist())
-        return real(self, recommender, chosen, **how)
+    def begins(self: Examiner, exam: Exam) -> Any:
+        asked.append([])
+        return begin(self, exam)
+
+    def answer(self: LikeTask, recommender: Any, batch: Any, **how: Any) -> Any:
+        asked[-1] += self.data.rows.times[batch].tolist()
+        return real(self, recommender, batch, **how)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Examiner, "asked", begins)
         patch.setattr(LikeTask, "answer", answer)
         patch.setattr("sasrec_llm.evaluation.bootstrap.DRAWS", 50)
         patch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)
