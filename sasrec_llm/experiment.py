@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from sasrec_llm import processes
@@ -13,7 +13,7 @@ from sasrec_llm.evaluation.predictions import load_predictions
 from sasrec_llm.evaluation.results import Asked, measure
 from sasrec_llm.evaluation.subsets import subset
 from sasrec_llm.evaluation.task import Answers, Task
-from sasrec_llm.interfaces import RunInfo
+from sasrec_llm.interfaces import RunInfo, Shardable
 from sasrec_llm.outcome import Outcome, about, keep, tables
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
@@ -32,7 +32,7 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, *, p
     Of several processes the first writes, and tells those who watch; what the others get has no figures."""
     data = processes.in_turn(lambda: open_data(recipe, workspace, plugins))
     # Before the folder: what cannot be built leaves no trace.
-    system = processes.in_turn(lambda: build(recipe, data, workspace, plugins))
+    system = build_together(recipe, data, workspace, plugins)
     found = processes.lead(lambda: find_place(workspace.runs, recipe, data.sha256))
     chain = make_chain(recipe, data, system, found, workspace, plugins)
     if not processes.first():
@@ -53,6 +53,20 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, *, p
             raise
         plugins.event("srl_run_finished", run=info, metrics=outcome.values())
     return outcome
+
+
+def build_together(
+    recipe: Recipe,
+    data: Interactions,
+    workspace: Workspace,
+    plugins: Plugins,
+    home: Callable[[], BuildContext] | None = None,
+) -> System:
+    """All processes that share the work; what one cannot hold is divided among them."""
+    system = processes.in_turn(lambda: build(recipe, data, workspace, plugins, home, together=True))
+    if isinstance(system.backbone, Shardable):
+        system.backbone.shard()
+    return system
 
 
 def carry_out(recipe: Recipe, system: System, chain: Chain, found: Run) -> Outcome:
@@ -86,7 +100,8 @@ def draw_page(found: Run, data: Interactions, workspace: Workspace, plugins: Plu
 def evaluate(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: Plugins) -> Outcome:
     """Load a finished run's parts and score the test rows of the subsets again."""
     recipe = check_recipe(found.resolved(), str(found.folder / "resolved.json"), plugins)
-    chain = restore(found, recipe, open_data(recipe, workspace, plugins), workspace, plugins)
+    data = open_data(recipe, workspace, plugins)
+    chain = restore(found, recipe, data, workspace, plugins, build_together)
     rows = chain.data.of("test")
     rows = rows[sum(subset(name, chain.data, rows) for name in subsets) > 0]
     name, task = recipe.head.name, chain.examiner.task
@@ -111,7 +126,7 @@ def name_systems(recipe: Recipe, chain: Chain) -> dict[str, dict[str, Answers]]:
 
 def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
     """Closed-form encoders on the same rows; seconds, and always in the table."""
-    found, examiner = {}, replace(chain.examiner, divided=False)  # they are for the first process alone
+    found, examiner = {}, replace(chain.examiner, asked="alone")  # they are for the first process alone
     for name, encoder, seconds in fitted_floors(recipe, context, chain, plugins):
         found[name] = examiner.answers(encoder, name, encoder.history_length)
         examiner.costs[name] = replace(examiner.costs[name], seconds=seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Examiner:
     device: Device
     batch_size: int
     splits: tuple[str, ...] = EVALUATED  # those that may be answered for
-    divided: bool = True  # among the processes of the run, if there are several
+    asked: Literal["each", "all", "alone"] = "each"  # of several processes: for a share of the rows, or for all
     costs: dict[str, Cost] = field(default_factory=dict)  # by who was asked
 
     def answers(self, recommender: Recommender, who: str, history_length: int) -> dict[str, Answers]:
@@ -59,19 +59,23 @@ class Examiner:
         return self.task.figures(self.answer(recommender, rows, who, history_length), rows)
 
     def answer(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> Answers:
-        """Of several processes each answers for every so many-th batch, and is told what the others found."""
+        """Of several processes each answers for every so many-th batch, and is told what the others found; or all
+        answer for every row, where none can alone, and what the first found holds."""
         asked = self.task.batches(recommender, rows, self.batch_size)
-        rank, count = (processes.rank(), processes.count()) if self.divided else (0, 1)
-        own = [
-            self.task.answer(
-                recommender,
-                rows[batch],
-                history_length=history_length,
-                device=self.device,
-                batch_size=self.batch_size,
-                who=who,
-            )
-            for batch in asked[rank::count]
-        ]
-        found = processes.gather(own) if self.divided else [own]
+        rank, count = (processes.rank(), processes.count()) if self.asked == "each" else (0, 1)
+        with processes.connected():  # to whom a share of the backbone is
+            own = [
+                self.task.answer(
+                    recommender,
+                    rows[batch],
+                    history_length=history_length,
+                    device=self.device,
+                    batch_size=self.batch_size,
+                    who=who,
+                )
+                for batch in asked[rank::count]
+            ]
+        if self.asked == "all":
+            own = processes.lead(lambda: own)
+        found = processes.gather(own) if self.asked == "each" else [own]
         return self.task.joined([found[number % count][number // count] for number in range(len(asked))], asked)
