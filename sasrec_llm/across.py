@@ -17,14 +17,14 @@ from sasrec_llm.data.training import Training
 from sasrec_llm.errors import DataError, RunError
 from sasrec_llm.evaluation.results import Asked, measure
 from sasrec_llm.evaluation.subsets import subset
-from sasrec_llm.experiment import evaluate
+from sasrec_llm.experiment import build_together, evaluate
 from sasrec_llm.outcome import Outcome, about
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.protocols import TASKS
 from sasrec_llm.recipe import Recipe
 from sasrec_llm.recipe.check import check_recipe
 from sasrec_llm.runs import Run, Workspace
-from sasrec_llm.systems import build, final_objective, fitted_floors, make_chain, open_data, world
+from sasrec_llm.systems import final_objective, fitted_floors, make_chain, open_data, world
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def evaluate_across(
     there = moved(found, recipe, other, protocol)
     data = open_other(there, workspace, plugins)
     own = functools.cache(lambda: home(found, recipe, workspace, plugins))
-    system = build(there, data, workspace, plugins, home=own)
+    system = build_together(there, data, workspace, plugins, own)
     chain = make_chain(there, data, system, found, workspace, plugins)
     chain.restore(way.parts)
     rows = data.of("test")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,6 +28,8 @@ NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(@[0-9]+)?")
 
 class Settings(BaseModel):
     """Base of every component's settings: unknown keys are errors, values do not change."""
+
+    of_place: ClassVar[frozenset[str]] = frozenset()  # those that say where it computes, and change no result
 
     model_config = ConfigDict(  # a validator is built when it is first needed, for most commands never
         extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True
@@ -48,6 +50,7 @@ class BuildContext:
     data: TrainingData | None = None
     task: Task = "like"
     like_at: float = 4.0  # ratings from this one on are likes
+    together: bool = False  # all processes of a run build it, and can divide it
     member: Callable[[str], Member] | None = None  # loads a finished run on the same data
     home: Callable[[], BuildContext] | None = None  # of a finished run that is asked about other data than its own
     encoder: Scorer | None = None

@@ -14,7 +14,7 @@ from sasrec_llm.evaluation.predictions import load_predictions
 from sasrec_llm.evaluation.results import Asked, measure
 from sasrec_llm.evaluation.subsets import subset
 from sasrec_llm.evaluation.task import Answers, Task
-from sasrec_llm.interfaces import RunInfo
+from sasrec_llm.interfaces import RunInfo, Shardable
 from sasrec_llm.outcome import Outcome, about, keep, tables
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe import Recipe
@@ -35,7 +35,7 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, *, p
     data = processes.in_turn(lambda: open_data(recipe, workspace, plugins))
     read_ahead(recipe, workspace, plugins)
     # Before the folder: what cannot be built leaves no trace.
-    system = processes.in_turn(lambda: build(recipe, data, workspace, plugins))
+    system = build_together(recipe, data, workspace, plugins)
     found = processes.lead(lambda: find_place(workspace.runs, recipe, data.sha256))
     chain = make_chain(recipe, data, system, found, workspace, plugins)
     if not processes.first():
@@ -56,6 +56,20 @@ def run(recipe: Recipe, given: str, workspace: Workspace, plugins: Plugins, *, p
             raise
         plugins.event("srl_run_finished", run=info, metrics=outcome.values())
     return outcome
+
+
+def build_together(
+    recipe: Recipe,
+    data: Interactions,
+    workspace: Workspace,
+    plugins: Plugins,
+    home: Callable[[], BuildContext] | None = None,
+) -> System:
+    """All processes that share the work; what one cannot hold is divided among them."""
+    system = processes.in_turn(lambda: build(recipe, data, workspace, plugins, home, together=True))
+    if isinstance(system.backbone, Shardable):
+        system.backbone.shard()
+    return system
 
 
 def carry_out(recipe: Recipe, system: System, chain: Chain, found: Run) -> Outcome:
@@ -89,7 +103,8 @@ def draw_page(found: Run, data: Interactions, workspace: Workspace, plugins: Plu
 def reopened(found: Run, subsets: Sequence[str], workspace: Workspace, plugins: Plugins) -> Exam:
     """A finished run, loaded, and the test rows of the subsets."""
     recipe = check_recipe(found.resolved(), str(found.folder / "resolved.json"), plugins)
-    chain = restore(found, recipe, open_data(recipe, workspace, plugins), workspace, plugins)
+    data = open_data(recipe, workspace, plugins)
+    chain = restore(found, recipe, data, workspace, plugins, build_together)
     rows = chain.data.of("test")
     rows = rows[sum(subset(name, chain.data, rows) for name in subsets) > 0]
     recommender = chain.strategy.recommender(final_objective(recipe, plugins))
@@ -107,7 +122,7 @@ def evaluate(
     exam = reopened(found, subsets, workspace, plugins)
     task, name = exam.examiner.task, exam.who
     valid = load_predictions(found.folder / "predictions.parquet", task)[name]["valid"]
-    answers = task.calibrated(ask(exam) if ask else exam.examiner.asked(exam), on=valid, rows=task.data.of("valid"))
+    answers = task.calibrated(ask(exam) if ask else exam.examiner.ask(exam), on=valid, rows=task.data.of("valid"))
     return Outcome(found, name, {"test": measure([Asked(task, exam.rows, {name: [answers]})], subsets)})
 
 
@@ -125,7 +140,7 @@ def name_systems(recipe: Recipe, chain: Chain) -> dict[str, dict[str, Answers]]:
 
 def floors(recipe: Recipe, context: BuildContext, chain: Chain, plugins: Plugins) -> dict[str, dict[str, Answers]]:
     """Closed-form encoders on the same rows; seconds, and always in the table."""
-    found, examiner = {}, replace(chain.examiner, divided=False)  # they are for the first process alone
+    found, examiner = {}, replace(chain.examiner, asked="alone")  # they are for the first process alone
     for name, encoder, seconds in fitted_floors(recipe, context, chain, plugins):
         found[name] = examiner.answers(encoder, name, encoder.history_length)
         examiner.costs[name] = replace(examiner.costs[name], seconds=seconds)

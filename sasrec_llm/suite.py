@@ -52,7 +52,7 @@ def run_suite(
     reference = suite.reference if suite.reference not in failed else ""
     processes.wait()  # for the first to have written the last run
     comparison = compare(members, suite.subsets, workspace, plugins, name=suite.name, reference=reference)
-    key = digest([[recipe.dump() for recipe in found] for found in suite.recipes.values()])[:6]
+    key = digest([[recipe.identity() for recipe in found] for found in suite.recipes.values()])[:6]
     folder = dated(workspace.runs, f"suite-{suite.name}", key)
     if processes.first():
         keep(comparison, folder)

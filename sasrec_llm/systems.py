@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from sasrec_llm.components import BuildContext, MetricComponent, StrategyComponent, resolve
 from sasrec_llm.data.interactions import Interactions, load_interactions
@@ -17,7 +17,7 @@ from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import DataError, RunError, UsageError
 from sasrec_llm.evaluation.examiner import EVALUATED, Examiner
 from sasrec_llm.evaluation.task import Task, make_task
-from sasrec_llm.interfaces import Member, Metric, Scorer, Strategy, TrainingData
+from sasrec_llm.interfaces import Backbone, Member, Metric, Scorer, Shardable, Strategy, TrainingData
 from sasrec_llm.plugins import Plugins, suggestion
 from sasrec_llm.recipe import Choice, Recipe
 from sasrec_llm.recipe.check import check_recipe
@@ -66,6 +66,14 @@ class System:
     context: BuildContext
     training: Training
     device: Device
+    backbone: Backbone | None = None
+
+    @property
+    def asked(self) -> Literal["each", "all"]:
+        return "all" if isinstance(self.backbone, Shardable) and self.backbone.sharded else "each"
+
+
+Builder = Callable[[Recipe, Interactions, Workspace, Plugins], System]
 
 
 def world(
@@ -93,11 +101,14 @@ def build(
     workspace: Workspace,
     plugins: Plugins,
     home: Callable[[], BuildContext] | None = None,
+    *,
+    together: bool = False,
 ) -> System:
-    """`home`: the world to learn from, where `data` is only asked about."""
+    """`home`: the world to learn from, where `data` is only asked about. `together`: see `build_together`."""
     training = Training(data)
-    context = replace(world(recipe, data, training, workspace, plugins), home=home)
-    return System(assemble(recipe.choices, context, plugins), context, training, choose_device(recipe.head))
+    context = replace(world(recipe, data, training, workspace, plugins), home=home, together=together)
+    strategy, backbone = assemble(recipe.choices, context, plugins)
+    return System(strategy, context, training, choose_device(recipe.head), backbone)
 
 
 def make_chain(
@@ -115,7 +126,7 @@ def make_chain(
         recipe=recipe,
         plugins=plugins,
         strategy=system.strategy,
-        examiner=Examiner(task, system.device, recipe.evaluate.batch_size, splits),
+        examiner=Examiner(task, system.device, recipe.evaluate.batch_size, splits, system.asked),
         training=system.training,
         run=found.name,
         folder=found.folder / "stages",
@@ -162,7 +173,9 @@ def fitted_floors(
         yield name, encoder, seconds
 
 
-def restore(found: Run, recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins) -> Chain:
+def restore(
+    found: Run, recipe: Recipe, data: Interactions, workspace: Workspace, plugins: Plugins, build: Builder = build
+) -> Chain:
     """A finished run, its parts loaded; refused on other data than its own."""
     if data.sha256 != found.manifest()["data"]["sha256"]:
         raise RunError(

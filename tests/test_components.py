@@ -79,9 +79,8 @@ def test_soft_tokens_start_at_the_scale_of_real_ones(tokens: int, tmp_path: Path
 
 def test_one_slot_one_vector(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each slot's vector reaches the score, and the text around it stays what it was."""
-    strategy: Any = assemble(choices(KNOWN.get("strategies", "token-mapping")), small(tmp_path_factory), KNOWN)._asks[
-        "hybrid"
-    ]
+    made: Any = assemble(choices(KNOWN.get("strategies", "token-mapping")), small(tmp_path_factory), KNOWN)[0]
+    strategy = made._asks["hybrid"]
     seen, asked = {}, CANDIDATES[:, :1]
     real = strategy.backbone.next_logits
 

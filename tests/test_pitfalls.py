@@ -106,7 +106,7 @@ def test_a_prompt_that_is_cut_keeps_its_slots(budget: int, builtins: Plugins) ->
         section: Choice(name, builtins.get(kinds[section], name).settings.model_validate(given))
         for section, (name, given) in use.items()
     }
-    ask: Any = assemble(chosen, context(), builtins).recommender("hybrid")
+    ask: Any = assemble(chosen, context(), builtins)[0].recommender("hybrid")
     given: Histories = histories([list(range(1, 21)), [4], []], 20)
     batch = ask.prompts.render(given.last(20), torch.tensor([3, 5, 7]))
     assert batch.dropped[0] > 0

@@ -75,7 +75,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Ite
     """A run, and which rows it asked for."""
     place, asked = tmp_path_factory.mktemp("finished"), []
     prepared(place / "data" / "own", rows())
-    begin, real = Examiner.asked, LikeTask.answer
+    begin, real = Examiner.ask, LikeTask.answer
 
     def begins(self: Examiner, exam: Exam) -> Any:
         asked.append([])
@@ -86,7 +86,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, builtins: Plugins) -> Ite
         return real(self, recommender, batch, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Examiner, "asked", begins)
+        patch.setattr(Examiner, "ask", begins)
         patch.setattr(LikeTask, "answer", answer)
         patch.setattr("sasrec_llm.evaluation.bootstrap.DRAWS", 50)
         patch.setattr("sasrec_llm.experiment.draw_page", lambda *_: None)

@@ -59,7 +59,7 @@ def strategy(model: LlamaBackbone, *, slots: bool = False, **settings: Any) -> A
         section: Choice(use, KNOWN.get(kinds[section], use).settings.model_validate(table))
         for section, (use, table) in sections.items()
     }
-    made: Any = assemble(chosen, given, KNOWN)
+    made: Any = assemble(chosen, given, KNOWN)[0]
     if slots:
         with torch.no_grad():
             for weight in made._parts["aligner"].parameters():

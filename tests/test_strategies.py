@@ -283,7 +283,7 @@ def test_few_shot_prompts_hold_solved_examples_of_both_kinds() -> None:
             "backbone": Choice("tiny-llama", KNOWN.get("backbones", "tiny-llama").settings(**without_use(TINY))),
             "strategy": Choice("text-prompt", KNOWN.get("strategies", "text-prompt").settings(shots=shots, titles=2)),
         }
-        return assemble(chosen, context(), KNOWN).recommender("text")
+        return assemble(chosen, context(), KNOWN)[0].recommender("text")
 
     plain, shown = asked(0), asked(3)
     target = torch.tensor([4])
@@ -367,7 +367,7 @@ def test_history_slots_stand_behind_their_titles(tmp_path: Path) -> None:
             WHOLE | {"strategy": {"use": "token-mapping", "titles": 3, "history_slots": True}}
         ).items()
     }
-    ask: Any = assemble(chosen, context(cache=tmp_path), KNOWN)._asks["hybrid"]  # type: ignore[attr-defined]
+    ask: Any = assemble(chosen, context(cache=tmp_path), KNOWN)[0]._asks["hybrid"]  # type: ignore[attr-defined]
     given, seen = histories([[3, 8], []], 3), {}
     real = ask.backbone.next_logits
 

@@ -107,7 +107,7 @@ def _open(folder: Path, kept: Kept, workspace: Workspace, plugins: Plugins) -> O
         )
 
     context = replace(world(recipe, kept.data, kept.training, workspace, plugins), member=member)
-    strategy = assemble(recipe.choices, context, plugins)
+    strategy, _ = assemble(recipe.choices, context, plugins)
     parts = strategy.parts()
     for place in sorted((folder / "parts").glob("*")):
         if place.name not in parts:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sasrec_llm.backbones.families import is_tested
+from sasrec_llm.backbones.sharding import reads_behind
 from sasrec_llm.backbones.text_vectors import batches
 
 TOKENS = {"cpu": 4096}  # read at once: what a CPU keeps in cache with all that is made of them
@@ -56,11 +57,21 @@ def last_states(decoder: Any, embeddings: Tensor, lengths: Tensor) -> Tensor:
     device = embeddings.device
     parts = [rows.to(device) for rows in batches(lengths.cpu(), TOKENS.get(device.type, MANY))]
     order, sizes = torch.cat(parts), [len(rows) for rows in parts]
+    behind = reads_behind(decoder, len(parts))  # known before anyone reads: nobody goes on alone
     found = [
         _last(decoder, part[:, : int(ends.max())], ends[:, None] - 1)
         for part, ends in zip(*(torch.split(given[order], sizes) for given in (embeddings, lengths)), strict=True)
     ]
-    return torch.cat(found)[order.argsort()]
+    states = torch.cat(found)[order.argsort()]
+    return states + _nothing(decoder, embeddings, behind) if behind else states
+
+
+def _nothing(decoder: Any, embeddings: Tensor, times: int) -> Tensor:
+    """Zeros [1, D], for which the decoder reads so many times, and for their gradient; it draws no random number."""
+    device = embeddings.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        first = torch.zeros(1, 1, dtype=torch.int64, device=device)
+        return 0 * torch.stack([_last(decoder, embeddings[:1, :1], first) for _ in range(times)]).sum(0)
 
 
 def _last(decoder: Any, embeddings: Tensor, last: Tensor) -> Tensor:

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from sasrec_llm import processes
 from sasrec_llm.backbones.asked import last_states
 from sasrec_llm.backbones.branching import branch_states, each_branch
-from sasrec_llm.backbones.families import TESTED, can_branch, is_tested
+from sasrec_llm.backbones.families import can_branch, check_answers
 from sasrec_llm.backbones.lora import LoRA, add_lora
 from sasrec_llm.backbones.model_files import UNREADABLE, check_folder, check_report, find_folder, first_line, precision
 from sasrec_llm.backbones.quantise import four_bit, ready_for_lora
 from sasrec_llm.backbones.settings import EmbedSettings, LlamaSettings, LoRASettings
+from sasrec_llm.backbones.sharding import is_sharded, load_share, shard_layers
 from sasrec_llm.backbones.text import PieceTokenizer
 from sasrec_llm.backbones.text_vectors import TextReader, embed_texts
 from sasrec_llm.backbones.vector_cache import VectorCache
@@ -46,6 +47,7 @@ class LlamaBackbone(nn.Module):
         embed: EmbedSettings = EmbedSettings(),  # noqa: B008
         cache: VectorCache | None = None,
         source: Path | None = None,
+        shard: bool = False,
     ) -> None:
         super().__init__()
         model.requires_grad_(False)
@@ -56,19 +58,30 @@ class LlamaBackbone(nn.Module):
         self.tokenizer = PieceTokenizer(tokenizer)
         self.width: int = text.hidden_size
         self.context: int = getattr(text, "max_position_embeddings", None) or NO_LIMIT
-        self._lora = LoRA(self.model) if lora else None
+        self.lora = LoRA(self.model) if lora else None
         self._embed, self._cache = embed, cache
         self._tokens = tokenizer
         self.source = source
+        self._device, self._waits = "cpu", shard  # on the CPU, to be sharded
         self.eval()
-
-    @property
-    def lora(self) -> LoRA | None:
-        return self._lora
 
     @property
     def embedding_scale(self) -> float:
         return float(self._causal_lm.get_input_embeddings().weight.detach().float().std())
+
+    @property
+    def sharded(self) -> bool:
+        return is_sharded(self._causal_lm.get_decoder())
+
+    def shard(self) -> None:
+        if self._waits:
+            self._waits = False
+            shard_layers(self._causal_lm.get_decoder(), self._device)
+            self.to(self._device)
+
+    def to(self, device: str) -> LlamaBackbone:  # type: ignore[override]
+        self._device = device
+        return self if self._waits else super().to(device)
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self._causal_lm.get_input_embeddings()(tokens)  # type: ignore[no-any-return]
@@ -80,7 +93,7 @@ class LlamaBackbone(nn.Module):
     def branch_logits(
         self, prompts: Tensor, lengths: Tensor, branches: Tensor, branch_lengths: Tensor, answers: Tensor
     ) -> Tensor:
-        if can_branch(self._causal_lm.config):
+        if can_branch(self._causal_lm.config) and not self.sharded:  # it reads as often as the prompts want
             states = branch_states(self._causal_lm, prompts, lengths, branches, branch_lengths)
             return self._answers(states, answers)
         whole, ends = each_branch(prompts, lengths, branches, branch_lengths)
@@ -97,9 +110,10 @@ class LlamaBackbone(nn.Module):
 
         The beginning-of-text token is read but not averaged, since its state is the same for every text.
         """
+        decoder = self._causal_lm.get_decoder()
         reader = TextReader(
             encode=self._encode,
-            states=lambda tokens, lengths: self._states(input_ids=tokens),
+            states=lambda tokens, _: decoder(input_ids=tokens, use_cache=False).last_hidden_state,
             width=self.width,
             device=str(self._causal_lm.get_input_embeddings().weight.device),
             pooling=self._embed.pooling,
@@ -114,11 +128,8 @@ class LlamaBackbone(nn.Module):
         longest = min(self._embed.max_tokens, self.context)
         return [ids[:longest] for ids in self.tokenizer.openings([self._embed.prefix + text for text in texts])]
 
-    def _states(self, **tokens: Tensor) -> Tensor:
-        return self._causal_lm.get_decoder()(**tokens, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
-
     def save_merged(self, folder: Path) -> None:
-        model = self.model.merge_and_unload() if self._lora else self._causal_lm
+        model = self.model.merge_and_unload() if self.lora else self._causal_lm
         model.save_pretrained(str(folder))
         self._tokens.save_pretrained(str(folder))
 
@@ -139,6 +150,7 @@ def build(settings: LlamaSettings, context: BuildContext) -> LlamaBackbone:
         revision=settings.revision,
         dtype=settings.dtype,
         quantise=settings.quantise,
+        shard=settings.shard and context.together and processes.count() > 1,
         lora=settings.lora,
         embed=settings.embed,
         cache=context.cache,
@@ -154,6 +166,7 @@ def load(
     revision: str | None = None,
     dtype: str = "auto",
     quantise: str = "none",
+    shard: bool = False,
     embed: EmbedSettings = EmbedSettings(),  # noqa: B008
     cache: Path | None = None,
 ) -> LlamaBackbone:
@@ -165,9 +178,8 @@ def load(
     try:
         config = AutoConfig.from_pretrained(str(folder))
         tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=True)
-        loaded, report = AutoModelForCausalLM.from_pretrained(
-            str(folder), config=config, use_safetensors=True, output_loading_info=True, **how
-        )
+        read = load_share if shard else AutoModelForCausalLM.from_pretrained
+        loaded, report = read(str(folder), config=config, use_safetensors=True, output_loading_info=True, **how)
     except UNREADABLE as error:
         raise ModelError(f"cannot load the model in {model}: {first_line(error)}") from error
     check_report(report, model)
@@ -179,21 +191,7 @@ def load(
         embed=embed,
         cache=VectorCache(cache=cache, model=folder, about=about) if cache else None,
         source=folder,
+        shard=shard,
     ).to(device)
-    if not is_tested(config):
-        check_answers(backbone, config.model_type)
+    check_answers(backbone, config)
     return backbone
-
-
-@torch.no_grad()
-def check_answers(backbone: LlamaBackbone, family: str) -> None:
-    """Some families scale or bend their logits after the output matrix, which reading a few of its rows leaves out."""
-    tokens = torch.tensor([backbone.tokenizer.opening("Yes or no?")], device=next(backbone.parameters()).device)
-    answers = torch.arange(16, device=tokens.device)
-    whole = backbone.model(input_ids=tokens, use_cache=False).logits[:, -1, :16].float()
-    found = backbone.next_logits(backbone.embed(tokens), torch.tensor([tokens.shape[1]], device=tokens.device), answers)
-    if not torch.allclose(found, whole, rtol=0.05, atol=0.05 * float(whole.std())):
-        raise ModelError(
-            f"models of the family {family!r} change their logits after the output matrix, which is not read here",
-            hint=f"Take a model of one of these families: {', '.join(TESTED)}",
-        )

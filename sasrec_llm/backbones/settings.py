@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,7 @@ from sasrec_llm.components import Settings
 DType = Literal["auto", "fp32", "bf16"]
 AS_DTYPE = "auto: bf16 on a GPU that has it"
 AS_BATCH = "tokens read at once, padding included; default 1,024 on a CPU, where more leave the cache, 8,192 elsewhere"
+AS_SHARD = "the layers over the processes of --nproc, for a model that one GPU cannot hold (FSDP2)"
 AS_PREFIX = "put before every text, such as 'query: ' for the e5 models"
 
 
@@ -38,14 +39,22 @@ class EmbedSettings(Settings):
 class LlamaSettings(Settings):
     """Any Llama, and any other causal language model: Qwen, Mistral, SmolLM."""
 
+    of_place: ClassVar[frozenset[str]] = frozenset({"shard"})
     model: str = Field(description="folder of a causal language model, or its id on the Hugging Face hub")
     revision: str | None = Field(None, description="commit of the hub repository; pin it to be reproducible")
     dtype: DType = Field("auto", description=AS_DTYPE)
     quantise: Literal["none", "4bit"] = Field(
         "none", description="4bit: NF4 weights, computed in bf16; needs a CUDA GPU and bitsandbytes"
     )
+    shard: bool = Field(False, description=AS_SHARD)
     lora: LoRASettings | None = LoRASettings()
     embed: EmbedSettings = EmbedSettings()
+
+    @model_validator(mode="after")
+    def _either_shards_or_bits(self) -> LlamaSettings:
+        if self.shard and self.quantise != "none":
+            raise ValueError("4-bit weights cannot be sharded: quantise or shard, not both")
+        return self
 
 
 class TinyLlamaPresetSettings(LlamaSettings):

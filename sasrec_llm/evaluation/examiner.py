@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Examiner:
     device: Device
     batch_size: int
     splits: tuple[str, ...] = EVALUATED  # those that may be answered for
-    divided: bool = True  # among the processes of the run, if there are several
+    asked: Literal["each", "all", "alone"] = "each"  # of several processes: for a share of the rows, or for all
     costs: dict[str, Cost] = field(default_factory=dict)  # by who was asked
 
     def answers(self, recommender: Recommender, who: str, history_length: int) -> dict[str, Answers]:
@@ -64,13 +64,17 @@ class Examiner:
         return Exam(self, recommender, rows, who, history_length, batches)
 
     def answer(self, recommender: Recommender, rows: Ints, who: str, history_length: int) -> Answers:
-        return self.asked(self.exam(recommender, rows, who, history_length))
+        return self.ask(self.exam(recommender, rows, who, history_length))
 
-    def asked(self, exam: Exam) -> Answers:
-        """Of several processes each answers for every so many-th batch, and is told what the others found."""
-        rank, count = (processes.rank(), processes.count()) if self.divided else (0, 1)
-        own = [exam.answer(number) for number in range(rank, len(exam.batches), count)]
-        found = processes.gather(own) if self.divided else [own]
+    def ask(self, exam: Exam) -> Answers:
+        """Of several processes each answers for every so many-th batch, and is told what the others found; or all
+        answer for every row, where none can alone, and what the first found holds."""
+        rank, count = (processes.rank(), processes.count()) if self.asked == "each" else (0, 1)
+        with processes.connected():  # to whom a share of the backbone is
+            own = [exam.answer(number) for number in range(rank, len(exam.batches), count)]
+        if self.asked == "all":
+            own = processes.lead(lambda: own)
+        found = processes.gather(own) if self.asked == "each" else [own]
         return exam.joined([found[number % count][number // count] for number in range(len(exam.batches))])
 
 

@@ -91,6 +91,19 @@ class Mergeable(Protocol):
         ...
 
 
+@runtime_checkable
+class Shardable(Protocol):
+    """A backbone whose layers can be divided over the processes of a run, if its settings say so.
+
+    Once they are, all processes have to ask it equally often."""
+
+    @property
+    def sharded(self) -> bool: ...
+    def shard(self) -> None:
+        """All processes do it at once, after each has built its own. In one process it does nothing."""
+        ...
+
+
 class Reading(Protocol):
     """B prompts that a language model has read, and the tokens written behind them."""
 

@@ -87,6 +87,10 @@ class Choice:
     def dump(self) -> dict[str, Any]:
         return {"use": self.use, **self.settings.model_dump(mode="json")}
 
+    def identity(self) -> dict[str, Any]:
+        """What its results depend on."""
+        return {"use": self.use, **self.settings.model_dump(mode="json", exclude=set(self.settings.of_place))}
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -153,6 +157,10 @@ class Recipe:
             "stages": {name: stage.model_dump(mode="json") for name, stage in self.stages.items()},
             "evaluate": self.evaluate.model_dump(mode="json"),
         }
+
+    def identity(self) -> dict[str, Any]:
+        """What its results depend on."""
+        return self.dump() | {section: choice.identity() for section, choice in self.choices.items()}
 
 
 def task_of(data: Data) -> Task:

@@ -137,7 +137,7 @@ def dated(runs: Path, name: str, key: str) -> Path:
 
 
 def _key(recipe: Recipe, data_sha: str) -> str:
-    return digest([recipe.dump(), data_sha])[:6]
+    return digest([recipe.identity(), data_sha])[:6]
 
 
 class LogWriter:

@@ -10,22 +10,24 @@ import torch
 
 from sasrec_llm.components import BuildContext
 from sasrec_llm.errors import ComponentError, ModelError, SrlError, out_of_memory
-from sasrec_llm.interfaces import Strategy
+from sasrec_llm.interfaces import Backbone, Strategy
 from sasrec_llm.plugins import OWN, Plugins
 from sasrec_llm.recipe import SECTIONS, Choice
 
 ORDER = ("backbone", "encoder", "aligner", "strategy")
 
 
-def assemble(choices: Mapping[str, Choice], context: BuildContext, plugins: Plugins) -> Strategy:
-    """Build with the context's seed, leaving the caller's random state as it was."""
+def assemble(
+    choices: Mapping[str, Choice], context: BuildContext, plugins: Plugins
+) -> tuple[Strategy, Backbone | None]:
+    """Build with the context's seed, leaving the caller's random state as it was; and the backbone by itself."""
     with torch.random.fork_rng(devices=[]):
         for section in ORDER:
             if section in choices:
                 torch.manual_seed(context.seed)
                 part = make(section, choices[section], context, plugins)
                 if section == "strategy":
-                    return part  # type: ignore[no-any-return]
+                    return part, context.backbone
                 part.to(context.device).train(False)  # only a stage turns dropout on
                 context = replace(context, **{section: part})
     raise ValueError("a recipe without a strategy")

@@ -38,7 +38,7 @@ def stage_identity(
         [
             name,
             stage.model_dump(exclude={"load"}),
-            {section: recipe.choices[section].dump() for section in sections},
+            {section: recipe.choices[section].identity() for section in sections},
             [plugins.offers(SECTIONS[section])[recipe.choices[section].use][1].owner for section in sections],
             {part: origin.get(part, "new") for part in strategy.parts if SECTION_OF.get(part, "strategy") in sections},
             depends_on,
@@ -52,6 +52,6 @@ def stage_identity(
 
 def about_part(recipe: Recipe, data: Interactions, part: str) -> dict[str, Any]:
     """The component a part belongs to and the size of its world; LoRA's own settings are checked by its adapter."""
-    component = recipe.choices[SECTION_OF.get(part, "strategy")].dump()
+    component = recipe.choices[SECTION_OF.get(part, "strategy")].identity()
     component.pop("lora", None)
     return {"part": part, "component": component, "n_users": data.n_users, "n_items": data.n_items}

@@ -56,10 +56,9 @@ class Gradient:
         own = list(self._own(batch))
         for number, weight, part in own:
             torch.manual_seed(slice_seed(seed, number))
-            with self._added_up(part is own[-1][2]), self._device.precision():
+            with self._added_up(part is own[-1][2]), self._device.precision(), processes.connected():
                 found = self._weighted(part.to(self._device.name), weight * processes.count())  # DDP takes the mean
-                with processes.connected():
-                    found.backward()
+                found.backward()
             loss += float(found.detach()) / processes.count()
             rows.append([taken(table) for table in self._tables])
         for number, table in enumerate(self._tables):
@@ -67,14 +66,17 @@ class Gradient:
         return processes.total(loss)
 
     def _own(self, batch: Batch) -> Iterator[tuple[int, float, Batch]]:
-        """This process's slices: number, share of all questions, rows. One that has none asks a row that counts 0."""
+        """This process's slices: number, share of all questions, rows. All have equally many: one that lacks one asks
+        a row that counts 0."""
         rows, questions = len(batch), max(batch.questions, 1)
         count = min(self._slices, rows)
-        if processes.rank() >= count:
-            yield 0, 0.0, batch.pick(slice(0, 1))
-        for number in range(processes.rank(), count, processes.count()):
-            part = batch.pick(slice(rows * number // count, rows * (number + 1) // count))
-            yield number, part.questions / questions, part
+        rounds = -(-count // processes.count())
+        for number in range(processes.rank(), rounds * processes.count(), processes.count()):
+            if number < count:
+                part = batch.pick(slice(rows * number // count, rows * (number + 1) // count))
+                yield number, part.questions / questions, part
+            else:
+                yield number, 0.0, batch.pick(slice(0, 1))
 
     def _added_up(self, last: bool) -> contextlib.AbstractContextManager[None]:
         """The processes' gradients are added up once, behind the last slice of each."""

@@ -55,7 +55,7 @@ def search(
     """Go on until `trials` have ended, or begin none after so many `minutes`."""
     recipe, began = question.recipe, time.monotonic()
     metric, data = judged_by(question), open_data(recipe, workspace, plugins)
-    key = digest([recipe.dump(), dumped(question.search), metric, data.sha256])[:6]
+    key = digest([recipe.identity(), dumped(question.search), metric, data.sha256])[:6]
     folder = workspace.runs / f"tune-{recipe.head.name}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
     file = study or folder / "study.journal"

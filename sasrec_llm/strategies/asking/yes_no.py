@@ -15,7 +15,7 @@ from sasrec_llm.strategies.asking.prompts import Prompts
 from sasrec_llm.strategies.asking.wording import wording
 from sasrec_llm.strategies.learning import like_loss
 
-PROMPTS = 512  # read at a time where a history has several
+PROMPTS = 512  # asked at a time where a history has several and nothing has to be kept for a gradient
 
 
 class YesNo:
@@ -68,7 +68,7 @@ class YesNo:
     def answer_logits(self, histories: Histories, candidates: Tensor) -> Tensor:
         """-> [B, C, answers]"""
         rows, count = candidates.shape
-        step = rows if count == 1 else max(PROMPTS // count, 1)
+        step = rows if count == 1 or torch.is_grad_enabled() else max(PROMPTS // count, 1)
         parts = [
             self._answer_logits(histories.pick(slice(at, at + step)), candidates[at : at + step])
             for at in range(0, rows, step)
