@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from transformers import LlamaModel
 
 from sasrec_llm.backbones.llama import LlamaBackbone, load
 from sasrec_llm.backbones.llama import build as build_llama
@@ -228,13 +229,13 @@ def test_its_text_vectors_are_kept_and_follow_the_settings(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    real = LlamaBackbone._states
+    real = LlamaModel.forward
 
-    def count(self: LlamaBackbone, **tokens: Tensor) -> Tensor:
-        calls.append(len(tokens["input_ids"]))
-        return real(self, **tokens)
+    def count(self: LlamaModel, *, input_ids: Tensor, **how: Any) -> Any:
+        calls.append(len(input_ids))
+        return real(self, input_ids=input_ids, **how)
 
-    monkeypatch.setattr(LlamaBackbone, "_states", count)
+    monkeypatch.setattr(LlamaModel, "forward", count)
 
     def vectors(texts: list[str], lora: LoRASettings | None = None, **embed: Any) -> Tensor:
         settings = LlamaSettings(model=str(tiny_folder), lora=lora, embed=EmbedSettings(**embed))

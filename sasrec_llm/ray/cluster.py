@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 from sasrec_llm.errors import StorageError, UsageError
@@ -41,7 +43,7 @@ def connect(engine: str) -> None:
     if ray.is_initialized():
         return
     try:
-        with unheard():
+        with unheard(), signals_kept():
             ray.init(
                 address=address or "local",
                 num_cpus=None if address else os.cpu_count(),
@@ -71,6 +73,18 @@ def gpus() -> int:
 
 def passed_on() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+
+
+@contextlib.contextmanager
+def signals_kept() -> Iterator[None]:
+    """Ray would answer to SIGTERM itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @contextlib.contextmanager
