@@ -26,7 +26,6 @@ from tests.sliced_run import SLICED, kept, srl, trains, wait_for
 
 WITHIN = 60  # seconds from a kill to the end of the command
 CPU = Device("cpu", False)
-pytestmark = pytest.mark.xdist_group("processes")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from sasrec_llm.errors import StorageError, UsageError
 from sasrec_llm.ray.cluster import connect, cores
 
 pytest.importorskip("ray", reason="ray is not installed")
-pytestmark = pytest.mark.xdist_group("ray")  # one cluster for all of them
 LINES = [f"u{i % 17},i{i * i % 11},{1 + i % 5},{1_000_000 * (i // 3)}" for i in range(300)]
 
 

@@ -21,7 +21,6 @@ from tests.sliced_run import SLICED, kept, trains, wait_for
 from tests.sliced_run import srl as apart
 
 pytest.importorskip("ray", reason="ray is not installed")
-pytestmark = pytest.mark.xdist_group("ray")  # one cluster for all of them
 
 
 @pytest.fixture(scope="module")
