@@ -20,7 +20,7 @@ quickstart: .venv/ready ## Install, then train the whole system on made-up data:
 	SRL_DISABLE_PLUGINS=mlflow $(BIN)/srl run recipes/quickstart.toml
 
 test: .venv/ready check ## Install, then lint, types, layers and the whole suite
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 check: .venv/ready ## Lint, format, types, layers
 	$(BIN)/ruff check .
