@@ -35,6 +35,11 @@ def listening() -> Iterator[None]:
     hook, sys.unraisablehook = sys.unraisablehook, _swallowed
     try:
         yield
+    except Exception as error:
+        # A signal in the middle of an import leaves half a module, and who swallows it goes on with that half.
+        if _received and not isinstance(error, OSError) and not hasattr(error, "exit_code"):
+            raise Interrupted(_received) from error
+        raise
     finally:
         _received = 0
         sys.unraisablehook = hook

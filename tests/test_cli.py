@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from sasrec_llm.cli import app as cli
+from sasrec_llm.errors import UsageError
 from sasrec_llm.signals import Interrupted, listening
 from tests.conftest import ROOT
 
@@ -232,3 +234,21 @@ def test_every_command_has_help_with_a_first_line(srl: Any, command: str) -> Non
     assert done.code == 0, done.err
     assert "Usage: " in done.out
     assert len(done.out.split("\n\n")[1].strip()) > 20
+
+
+def test_what_follows_from_a_signal_that_was_swallowed_is_the_signal() -> None:
+    """numpy, whose import is cut in two, ends in a RecursionError; an error of ours stays what it is."""
+
+    def work(error: Exception, signalled: bool = True) -> None:
+        with listening():
+            if signalled:
+                with contextlib.suppress(Interrupted):
+                    signal.raise_signal(signal.SIGTERM)
+            raise error
+
+    with pytest.raises(Interrupted):
+        work(RecursionError("half a module"))
+    with pytest.raises(UsageError):
+        work(UsageError("of ours"))
+    with pytest.raises(RecursionError):
+        work(RecursionError("without a signal"), signalled=False)
