@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sasrec_llm.durable import read_json
+from sasrec_llm.experiment import run
+from sasrec_llm.plugins import Plugins
+from sasrec_llm.recipe.file import load_recipe
+from sasrec_llm.runs import Workspace
 
 ROOT = Path(__file__).parent.parent
 SLICED = """
@@ -63,6 +68,15 @@ epoch_steps = 4
 batch_size = 9
 slices = 2
 """
+
+
+def one_process(data: Path, folder: Path, plugins: Plugins) -> Path:
+    """A workspace with the recipe, and what one process leaves of it in `one`."""
+    shutil.copytree(data, folder / "data" / "demo")
+    (folder / "sliced.toml").write_text(SLICED, encoding="utf-8")
+    workspace = Workspace(folder / "data", folder / "one", folder / "cache")
+    run(load_recipe(folder / "sliced.toml", [], plugins), SLICED, workspace, plugins, page=False)
+    return folder
 
 
 def srl(place: Path, runs: str, *command: str) -> subprocess.Popen[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -21,23 +20,18 @@ from sasrec_llm.devices import Device
 from sasrec_llm.evaluation.examiner import Examiner
 from sasrec_llm.evaluation.scoring import LikeTask
 from sasrec_llm.interfaces import Examples, Sequences
+from sasrec_llm.plugins import Plugins
 from sasrec_llm.train.slices import Gradient
-from tests.sliced_run import SLICED, kept, srl, trains, wait_for
+from tests.sliced_run import kept, one_process, srl, trains, wait_for
 
 WITHIN = 60  # seconds from a kill to the end of the command
 CPU = Device("cpu", False)
 
 
 @pytest.fixture(scope="module")
-def place(few_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(few_folder: Path, builtins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace, in which one process has run the recipe."""
-    folder = tmp_path_factory.mktemp("processes")
-    shutil.copytree(few_folder, folder / "data" / "demo")
-    (folder / "sliced.toml").write_text(SLICED, encoding="utf-8")
-    command = srl(folder, "one", "run", "sliced.toml")
-    _, prose = command.communicate()
-    assert command.returncode == 0, prose
-    return folder
+    return one_process(few_folder, tmp_path_factory.mktemp("processes"), builtins)
 
 
 def children(pid: int) -> list[int]:

@@ -100,7 +100,7 @@ def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         port = taken.getsockname()[1]
     with pytest.raises(StorageError, match=f"no Ray cluster answers at 127.0.0.1:{port}"):
         connect(f"ray://127.0.0.1:{port}")
-    monkeypatch.setattr("sasrec_llm.ray.cluster.STATUS", 3)
+    monkeypatch.setattr("sasrec_llm.ray.cluster.STATUS", 1)
     with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(StorageError, match="is not the head of"):
         connect(f"ray://127.0.0.1:{deaf.getsockname()[1]}")
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
