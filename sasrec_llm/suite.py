@@ -47,19 +47,25 @@ def run_suite(
             raise
         except SrlError as error:
             failed[label] = str(error)
+    # The first has written them all when it gets here; the others are told what it found.
+    return processes.lead(lambda: conclude(suite, members, failed, workspace, plugins))
+
+
+def conclude(
+    suite: Suite, members: Mapping[str, list[Run]], failed: Mapping[str, str], workspace: Workspace, plugins: Plugins
+) -> SuiteOutcome:
+    """Compare the runs that there are, and write what was found."""
     if not members:
         raise RunError(f"no recipe of {suite.name} could be run: " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
     reference = suite.reference if suite.reference not in failed else ""
-    processes.wait()  # for the first to have written the last run
     comparison = compare(members, suite.subsets, workspace, plugins, name=suite.name, reference=reference)
     key = digest([[recipe.identity() for recipe in found] for found in suite.recipes.values()])[:6]
     folder = dated(workspace.runs, f"suite-{suite.name}", key)
-    if processes.first():
-        keep(comparison, folder)
-        from sasrec_llm.report.write import write_comparison  # and matplotlib
+    keep(comparison, folder)
+    from sasrec_llm.report.write import write_comparison  # and matplotlib
 
-        pages = {"runs": workspace.runs, "datasets": workspace.data}
-        write_comparison(comparison.dump(), folder / PAGE, plugins=plugins, **pages)
+    pages = {"runs": workspace.runs, "datasets": workspace.data}
+    write_comparison(comparison.dump(), folder / PAGE, plugins=plugins, **pages)
     return SuiteOutcome(folder, comparison, failed)
 
 

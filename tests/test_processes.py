@@ -24,6 +24,20 @@ from sasrec_llm.plugins import Plugins
 from sasrec_llm.train.slices import Gradient
 from tests.sliced_run import kept, one_process, srl, trains, wait_for
 
+BIAS = """
+name = "bias"
+[data]
+use = "demo"
+[encoder]
+use = "bias-regression"
+[strategy]
+use = "encoder-only"
+[stages.fit]
+objective = "fit"
+train = ["encoder"]
+[evaluate]
+floors = []
+"""
 WITHIN = 60  # seconds from a kill to the end of the command
 CPU = Device("cpu", False)
 
@@ -67,12 +81,16 @@ def test_a_killed_process_ends_all_and_the_same_command_goes_on(place: Path) -> 
     assert kept(place / runs) == kept(place / "one")
 
 
-def test_an_error_of_all_is_said_once_with_its_own_exit_code(place: Path) -> None:
-    command = srl(place, "failed", "run", "sliced.toml", "--set", "stages.encoder.lr=1e30", "--nproc", "2")
-    _, prose = command.communicate()
-    assert command.returncode == 3
-    assert prose.count("the loss is") + prose.count("the gradient of the loss") == 1
-    assert "--set stages.encoder.lr" in prose
+def test_a_suite_is_told_once_and_so_is_the_error_of_all_in_it(place: Path) -> None:
+    (place / "bias.toml").write_text(BIAS, encoding="utf-8")
+    (place / "broken.toml").write_text('extends = "sliced.toml"\nname = "broken"\n[stages.encoder]\nlr = 1e30\n')
+    (place / "pair.toml").write_text('name = "pair"\nrecipes = ["bias.toml", "broken.toml"]\n')
+    command = srl(place, "failed", "run", "pair.toml", "--nproc", "2")
+    out, prose = command.communicate()
+    assert command.returncode == 2, prose
+    assert out.count("test, all") == 1
+    assert out.count("\ntest, ") == out.count("\nbias ")
+    assert prose.count("broken failed: stage encoder, step") == 1
     assert "Traceback" not in prose
 
 

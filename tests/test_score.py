@@ -93,7 +93,7 @@ def test_a_folder_with_other_lists_is_left_alone(place: Path, srl: Any) -> None:
     assert bytes_of(place) == whole
 
 
-def test_users_of_a_file(place: Path, srl: Any, tmp_path: Path) -> None:
+def test_users_of_a_file_and_what_is_refused_before_anything_is_written(place: Path, srl: Any, tmp_path: Path) -> None:
     some = tmp_path / "some.txt"
     some.write_text("30\n\n7\n30\n", encoding="utf-8")
     assert srl("score", "--users", some, "-k", 2, "--to", place).code == 0
@@ -105,6 +105,10 @@ def test_users_of_a_file(place: Path, srl: Any, tmp_path: Path) -> None:
         assert done.code == 2
         assert said in done.err
         assert not (tmp_path / "other").exists()
+    done = srl("score", "-k", 1001, "--to", tmp_path / "other")
+    assert done.code == 2
+    assert "between 1 and 1,000" in done.err
+    assert not (tmp_path / "other").exists()
     done = srl("score", "--users", tmp_path / "none.txt")
     assert done.code == 2
     assert "cannot be read" in done.err

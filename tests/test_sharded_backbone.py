@@ -32,7 +32,7 @@ from sasrec_llm.experiment import run
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.recipe.file import load_recipe
 from sasrec_llm.runs import Workspace
-from tests.test_processes import SLICED
+from tests.sliced_run import SLICED
 from tests.tiny_models import FAMILIES, gpt, save_model
 
 ROOT = Path(__file__).parent.parent

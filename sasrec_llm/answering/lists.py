@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sasrec_llm.answering.loaded import LoadedRun
+from sasrec_llm.answering.loaded import LoadedRun, check_count
 from sasrec_llm.data.database import connect, write_parquet
 from sasrec_llm.durable import DRAFT, digest, new_file, read_json, sha256, sweep, write_json
 from sasrec_llm.errors import RunError, UsageError
@@ -45,6 +45,7 @@ class Order:
 
 def begin(order: Order, loaded: LoadedRun) -> list[int]:
     """Make the folder, or go on in it; which shards are missing."""
+    check_count(order.k)
     about = {
         "run": loaded.name,
         "identity": identity(loaded.folder),

@@ -28,6 +28,11 @@ from sasrec_llm.strategies.ranking import best
 MOST = 1000  # items of a recommendation
 
 
+def check_count(k: int) -> None:
+    if not 1 <= k <= MOST:
+        raise UsageError(f"between 1 and {MOST:,} items can be asked for, not {k:,}")
+
+
 @dataclass(frozen=True, slots=True)
 class Recommendation:
     """An item for somebody."""
@@ -111,8 +116,7 @@ class LoadedRun:
         self, questions: Sequence[Question], k: int = 10, *, explain: bool = False
     ) -> list[list[Recommendation]]:
         """The best k items for each, best first; fewer where fewer are left."""
-        if not 1 <= k <= MOST:
-            raise UsageError(f"between 1 and {MOST:,} items can be asked for, not {k:,}")
+        check_count(k)
         found: list[list[Recommendation]] = []
         for start in range(0, len(questions), self._batch_size):
             found += self._answer(questions[start : start + self._batch_size], k, explain)

@@ -75,8 +75,6 @@ def evaluate(
         elsewhere = evaluate_across(found, data, protocol, wanted, workspace, plugins()) if data else None
         ask = asker(engine, nproc, found, wanted, workspace)
         outcome = elsewhere.outcome if elsewhere else evaluate_run(found, wanted, workspace, plugins(), ask)
-    if processes.follows():
-        return
     if json:
         about = {"data": elsewhere.data, "saw_it": elsewhere.floors} if elsewhere else {}
         print_json({"run": str(found.folder), **about, "test": [table.dump() for table in outcome.tables["test"]]})

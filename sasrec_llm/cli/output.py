@@ -24,7 +24,8 @@ def mute() -> None:
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    if not result.quiet:
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def say(text: str) -> None:
@@ -56,7 +57,7 @@ def print_rows(rows: list[list[str]], header: list[str] | None = None, right: bo
     if result.is_terminal:
         result.print(table)
     else:
-        Console(file=sys.stdout, width=4096, highlight=False).print(table)
+        Console(file=sys.stdout, width=4096, highlight=False, quiet=result.quiet).print(table)
 
 
 def print_table(table: Table, split: str) -> None:

@@ -83,9 +83,10 @@ def run_here(recipe: Path, set_: list[str], known: Plugins, run: Runner, shown: 
     announce(checked)
     with Watched(shown) as workspace:
         outcome = run(checked, given(recipe, set_), workspace, known)
-    if json and not processes.follows():
+    if processes.follows():
+        return
+    if json:
         print_json({"run": str(outcome.run.folder), "test": [table.dump() for table in outcome.tables["test"]]})
-    if json or processes.follows():
         return
     for table in outcome.tables["test"]:
         print_text("")
@@ -102,9 +103,9 @@ def run_all(suite: Suite, known: Plugins, run: Runner, shown: Plugins, json: boo
     say(f"{suite.name} · {count} runs")
     with Watched(shown) as workspace:
         outcome = run_suite(suite, workspace, known, announce, run)
-    if json and not processes.follows():
+    if json:
         print_json({"folder": str(outcome.folder), **outcome.comparison.dump(), "failed": dict(outcome.failed)})
-    elif not json:
+    else:
         print_comparison(outcome.comparison)
         print_text(f"\n{outcome.folder} · comparison.json · report.txt · report.html")
     if outcome.failed:

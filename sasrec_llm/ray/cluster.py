@@ -34,7 +34,7 @@ def connect(engine: str) -> None:
     except ImportError:
         hint = "pip install 'sasrec-llm[ray]'"
         raise UsageError(f"the engine {engine} needs Ray, which is not installed", hint=hint) from None
-    for name in ("ray", "ray.data", "ray.train"):
+    for name in ("ray", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
     address = engine if engine != "ray" else os.environ.get("RAY_ADDRESS", "")
     if address:

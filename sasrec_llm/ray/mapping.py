@@ -5,6 +5,7 @@ One that is lost is replaced, and what it was at is done again: the work must le
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ import ray.data
 
 from sasrec_llm.errors import LostError, SrlError
 from sasrec_llm.ray.cluster import AGAIN, cores, gpus, passed_on
+
+logging.getLogger("ray.data").setLevel(logging.ERROR)  # its import has set another
 
 Prepare = Callable[..., Callable[[int], Any]]  # what the workers are told -> what does the work of a number
 

@@ -37,6 +37,7 @@ from sasrec_llm.runs import Workspace
 LOSSES = 3  # of machines, after which it is no bad luck
 GROWS = 600.0  # seconds between two looks whether the cluster has grown; the run then starts again where it was
 LOOK = 0.5  # seconds
+RESERVE = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"  # its wait for workers, which a machine that is lost cannot give
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def run_on_cluster(
     """As `experiment.run`, by so many workers of the cluster that this process has joined; by default one for each
     GPU, or each core where there is none."""
     count = workers or gpus() or cores()
+    os.environ.setdefault(RESERVE, "10")
     place = workspace.absolute()
     read_texts(recipe, place, workers)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
