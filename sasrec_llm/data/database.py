@@ -14,6 +14,7 @@ import duckdb
 from sasrec_llm.errors import DataError, StorageError
 
 MEMORY, MOST = 400, 8  # megabytes a thread, of so many threads; what Python and the files take comes on top
+GROUP = 122_880  # rows of a row group, in memory and in Parquet
 DENSE = 22  # bits: rows of whole numbers in so small a range are counted in an array
 Connection = duckdb.DuckDBPyConnection
 
@@ -81,8 +82,8 @@ def column(name: str) -> str:
 def write_parquet(connection: Any, query: str, path: Path) -> None:
     """Large dictionaries are not worth their time: sorted columns are delta-encoded, others compress as they are."""
     connection.execute(
-        f"COPY ({query}) TO '{quoted(str(path))}' "
-        "(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 1000)"
+        f"COPY ({query}) TO '{quoted(str(path))}' (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, "
+        f"ROW_GROUP_SIZE {GROUP}, DICTIONARY_SIZE_LIMIT 1000)"
     )
 
 

@@ -55,8 +55,8 @@ class Sharded(Whole):
     def order(self) -> None:
         numbers = {"users": 'SELECT "user", user_key, n FROM users', "items": "SELECT item, item_key FROM items"}
         self.each(partial(shards.order, numbers=self._tell("numbers", numbers)), self.shards)
-        self.connection.execute(f"CREATE VIEW good AS {self._all('ordered/rows')}")
-        self.sort("gather")
+        self.connection.execute(f"CREATE VIEW placed AS {self._all('ordered/rows')}")
+        self.sort()
 
     def _count(self) -> None:
         self._add("checked", "counts", "sum(n)::BIGINT AS n, NULL::INTEGER AS round")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date
 from typing import Any
 
-from sasrec_llm.data.database import create_view, number, quoted, script, set_variables, spill_folder
+from sasrec_llm.data.database import GROUP, create_view, number, quoted, script, set_variables, spill_folder
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.rows import merge, read_rows
 from sasrec_llm.errors import DataError
 
-SORTED = 2_000_000  # rows that are sorted at a time: a sort that does not fit into memory may fail
+SORTED = 16 * GROUP  # rows that are sorted at a time: a sort that does not fit into memory may fail
+ORDER = "user", "seconds", "line"
+NOBODY = 2**31 - 1  # a user behind all others
 PASSES = 16  # over all rows, at most; more rows are first cut by user into so many files:
 FILES = 64
 
@@ -46,43 +49,33 @@ class Whole:
 
     def order(self) -> None:
         """Fill `interactions`."""
-        large = number(self.connection, "SELECT coalesce(sum(n), 0) FROM users") > PASSES * SORTED
-        if large:
+        self.connection.execute(script("placed"))
+        if number(self.connection, "SELECT coalesce(sum(n), 0) FROM users") > PASSES * SORTED:
             place = spill_folder(self.connection) / "cut"
             set_variables(self.connection, {"files": FILES})
             self.connection.execute(
                 f"COPY ({script('cut')}) TO '{quoted(str(place))}' (FORMAT parquet, PARTITION_BY file)"
             )
             self._let_go()
-            create_view(self.connection, "good", place / "*" / "*.parquet")
-        self.sort("gather" if large else "order")
+            create_view(self.connection, "placed", place / "*" / "*.parquet")
+        self.sort()
 
-    def sort(self, choice: str) -> None:
-        """`good` to `interactions`, some users at a time."""
+    def sort(self) -> None:
+        """`placed` to `interactions`, as many rows at a time as fill row groups, since of a table that has others the
+        Parquet's would depend on how threads take turns."""
         connection = self.connection
         connection.execute(script("ordered"))
-        parts = connection.execute(
-            'SELECT min("user"), max("user") FROM '
-            '(SELECT "user", (sum(n) OVER (ORDER BY "user") - n) // ? AS part FROM users) GROUP BY part ORDER BY part',
-            [SORTED],
-        ).fetchall()
-        for first, last in parts:
-            set_variables(connection, {"first_user": first, "last_user": last})
-            connection.execute(script(choice))
+        set_variables(connection, {"sorted": SORTED})
+        starts = connection.execute(script("starts")).fetchall()
+        for first, last in itertools.pairwise([*starts, (NOBODY, 0, 0)]):
+            for name, row in (("first", first), ("last", last)):
+                set_variables(connection, {f"{name}_{by}": value for by, value in zip(ORDER, row, strict=True)})
+            connection.execute(script("order"))
         self._let_go()
-        if len(parts) > 1:
-            self._close_ranks()
-
-    def _close_ranks(self) -> None:
-        """Into row groups that are full but for the last. Each part has left one that is not, and where those of the
-        Parquet end would then depend on how the threads take turns."""
-        before = number(self.connection, "SELECT current_setting('threads')")
-        self.connection.execute("SET threads = 1; CREATE TABLE closed AS FROM ordered; DROP TABLE ordered")
-        self.connection.execute(f"ALTER TABLE closed RENAME TO ordered; SET threads = {before}")
 
     def _let_go(self) -> None:
         """Of the rows in the order of the file, and of what looks at them."""
-        for view in ("good", "single", "hashed", "numbered"):
+        for view in ("placed", "good", "single", "hashed", "numbered"):
             self.connection.execute(f"DROP VIEW IF EXISTS {view}")
         self.connection.execute("DROP TABLE IF EXISTS checked")
 

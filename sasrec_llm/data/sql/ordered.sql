@@ -1,7 +1,7 @@
 -- The rows in order, in narrow types, and as they are written.
 CREATE TABLE ordered AS
-SELECT NULL::INTEGER AS "user", NULL::INTEGER AS item, NULL::FLOAT AS rating, label, seconds, split, line
-FROM good
+SELECT "user", item, rating, label, seconds, split, line
+FROM placed
 LIMIT 0;
 
 CREATE VIEW interactions AS
