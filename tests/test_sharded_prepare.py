@@ -49,7 +49,7 @@ def same_in_shards(
     return expected
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=LINES,
     min_user=st.integers(0, 3),
@@ -58,13 +58,14 @@ def same_in_shards(
     max_id=st.sampled_from([None, 1, 3]),
     since=st.sampled_from([None, "1970-01-02"]),
     until=st.sampled_from([None, "1970-01-03"]),
+    shards=st.sampled_from([2, 5]),
 )
-def test_any_rows_with_any_options(lines: list[tuple[str, ...]], tmp_path: Path, **options: Any) -> None:
+def test_any_rows_with_any_options(lines: list[tuple[str, ...]], shards: int, tmp_path: Path, **options: Any) -> None:
     quoted = (",".join(f'"{value}"' if "," in value else value for value in line) for line in lines)
     given = tmp_path / "own.csv"
     given.write_text("user,item,rating,timestamp\n" + "\n".join(quoted) + "\n" + BAD, encoding="utf-8")
     own = OwnData.model_validate({**options, "max_bad": 1})
-    same_in_shards(own_source("own"), given, tmp_path, own, (2, 5))
+    same_in_shards(own_source("own"), given, tmp_path, own, (shards,))
 
 
 def test_rows_by_position_or_with_more_columns(tmp_path: Path) -> None:

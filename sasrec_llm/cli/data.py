@@ -9,6 +9,7 @@ import typer
 
 from sasrec_llm.cli import datasets
 from sasrec_llm.cli.completion import source_names
+from sasrec_llm.cli.engines import LOCAL, worker
 from sasrec_llm.cli.output import print_json, print_rows, say
 from sasrec_llm.cli.run import Json
 from sasrec_llm.plugins import plugins
@@ -70,7 +71,7 @@ def prepare_(
     ] = None,
     engine: Annotated[
         str, _option("Who does the work: local, or ray for all cores of a cluster: ray, ray://HOST:PORT")
-    ] = "local",
+    ] = LOCAL,
     shards: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
     json: Json = False,
 ) -> None:
@@ -92,18 +93,9 @@ def prepare_(
     wanted = find_wanted(what, from_, options, plugins())
     from sasrec_llm.data.costs import read_costs
     from sasrec_llm.data.prepare import prepare
-    from sasrec_llm.data.shards import in_turn
     from sasrec_llm.runs import Workspace
 
-    each = in_turn
-    if engine != "local":
-        from sasrec_llm.ray.cluster import connect, cores
-
-        connect(engine)
-        from sasrec_llm.ray.tasks import on_cluster
-
-        shards, each = shards or cores(), on_cluster
-
+    shards, each = worker(engine, shards)
     workspace = Workspace.from_environment()
     folder = workspace.data / wanted.name
     card = prepare(

@@ -10,6 +10,7 @@ import typer
 from sasrec_llm.plugins import Plugins
 
 if TYPE_CHECKING:
+    from sasrec_llm.data.shards import Each
     from sasrec_llm.evaluation.examiner import Exam
     from sasrec_llm.evaluation.task import Answers
     from sasrec_llm.runs import Run, Workspace
@@ -52,3 +53,17 @@ def asker(
     from sasrec_llm.ray.work import answer
 
     return lambda exam: answer(exam, found, subsets, workspace, nproc)
+
+
+def worker(engine: str, shards: int | None) -> tuple[int | None, Each]:
+    """Into how many shards rows are put to be prepared, and who works on them."""
+    if engine == LOCAL:
+        from sasrec_llm.data.shards import in_turn
+
+        return shards, in_turn
+    from sasrec_llm.ray.cluster import connect, cores
+
+    connect(engine)
+    from sasrec_llm.ray.tasks import on_cluster
+
+    return shards or cores(), on_cluster
