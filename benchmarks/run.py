@@ -65,7 +65,9 @@ def compare(name: str, case: Case, peer: str, rounds: int, threads: int) -> dict
 
 def measured(command: Command, threads: int) -> dict[str, Any]:
     python = HERE.parent / ".peers" / command.environment / "bin" / "python" if command.environment else sys.executable
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads), **command.settings}
+    # A plugin that records every step would slow ours.
+    own = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads), "SRL_DISABLE_PLUGINS": "*"}
+    environment = {**os.environ, **own, **command.settings}
     with tempfile.TemporaryDirectory() as elsewhere:  # some peers leave logs where they stand
         done = subprocess.run(
             [str(python), str(HERE / command.script), *command.args],
