@@ -29,6 +29,8 @@ width = 16
 heads = 2
 blocks = 1
 max_length = 10
+loss = "gbce"
+sparse = true
 [aligner]
 use = "mlp"
 expansion = 2
@@ -79,10 +81,10 @@ def one_process(data: Path, folder: Path, plugins: Plugins) -> Path:
     return folder
 
 
-def srl(place: Path, runs: str, *command: str) -> subprocess.Popen[str]:
+def srl(place: Path, runs: str, *command: str, module: str = "sasrec_llm") -> subprocess.Popen[str]:
     own = {"SRL_DATA": "data", "SRL_RUNS": runs, "SRL_CACHE": "cache", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-m", "sasrec_llm", *command],
+        [sys.executable, "-m", module, *command],
         cwd=place,
         env={**os.environ, **own, "SRL_DISABLE_PLUGINS": "*"},
         stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -53,10 +54,14 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
-def test_two_processes_leave_what_one_leaves_and_speak_once(place: Path) -> None:
-    command = srl(place, "two", "run", "sliced.toml", "--nproc", "2", "--json")
-    out, prose = command.communicate()
-    assert command.returncode == 0, prose
+def test_two_agents_of_torchrun_as_on_two_machines_leave_what_one_process_leaves_and_one_speaks(place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"127.0.0.1:{taken.getsockname()[1]}"
+    agents = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", "--rdzv-id=srl", f"--rdzv-endpoint={endpoint}")
+    run = (*agents, "-m", "sasrec_llm", "run", "sliced.toml", "--json")
+    commands = [srl(place, "two", *run, module="torch.distributed.run") for _ in range(2)]
+    out, prose = map("".join, zip(*(command.communicate() for command in commands), strict=True))
+    assert [command.returncode for command in commands] == [0, 0], prose
     assert json.loads(out)["test"] == kept(place / "one")["metrics"]["test"]
     assert prose.count("1 encoder") == 1
     assert kept(place / "two") == kept(place / "one")
