@@ -65,6 +65,14 @@ DATA: dict[str, Case] = {
         {"sentence-transformers": 2},
         tolerance={"first": 1e-5, "mean": 1e-6},
     ),
+    "embedding-bf16": Case(
+        "the same in bf16, on a processor that has it; they in float32, as they come",
+        "texts/s",
+        Command("ours/embedding.py", ("--dtype", "bf16")),
+        {"sentence-transformers": Command("peers/embedding_sentence_transformers.py", environment="texts")},
+        {"sentence-transformers": 2},
+        tolerance={"first": 1e-3, "mean": 1e-4},
+    ),
     "embedding-again": Case(
         "the same titles a second time",
         "texts/s",

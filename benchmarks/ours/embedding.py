@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -14,12 +15,16 @@ from titles import model, titles
 from sasrec_llm.backbones.sentence_encoder import load
 from sasrec_llm.backbones.settings import SentenceEncoderSettings
 
-texts = titles()
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--again", action="store_true")
+parser.add_argument("--dtype", default="fp32")
+asked = parser.parse_args()
+texts, settings = titles(), SentenceEncoderSettings(model=model(), dtype=asked.dtype)
 with tempfile.TemporaryDirectory() as cache:
-    for again in range(2 if "--again" in sys.argv else 1):
-        reader = load(SentenceEncoderSettings(model=model()), cache=Path(cache), device="cpu")
+    for again in range(1 + asked.again):
+        reader = load(settings, cache=Path(cache), device="cpu")
         if not again:
-            load(SentenceEncoderSettings(model=model()), cache=None, device="cpu").embed_texts(texts[:64])  # warm up
+            load(settings, cache=None, device="cpu").embed_texts(texts[:64])  # warm up
         began = time.perf_counter()
         vectors = reader.embed_texts(texts)
         seconds = time.perf_counter() - began

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from sasrec_llm import processes
+from sasrec_llm import processes, products
 from sasrec_llm.backbones.asked import last_states
 from sasrec_llm.backbones.branching import branch_states, each_branch
 from sasrec_llm.backbones.families import can_branch, check_answers
@@ -57,6 +57,7 @@ class LlamaBackbone(nn.Module):
         self._causal_lm: Any = model
         self.tokenizer = PieceTokenizer(tokenizer)
         self.width: int = text.hidden_size
+        products.large_ones(self.width)
         self.context: int = getattr(text, "max_position_embeddings", None) or NO_LIMIT
         self.lora = LoRA(self.model) if lora else None
         self._embed, self._cache = embed, cache

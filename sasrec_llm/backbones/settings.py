@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from sasrec_llm.components import Settings
 
 DType = Literal["auto", "fp32", "bf16"]
-AS_DTYPE = "auto: bf16 on a GPU that has it"
+AS_DTYPE = "auto: bf16 on a GPU that has it; for a CPU `srl doctor` says whether bf16 is faster"
 AS_BATCH = "tokens read at once, padding included; default 1,024 on a CPU, where more leave the cache, 8,192 elsewhere"
 AS_SHARD = "the layers over the processes of --nproc, for a model that one GPU cannot hold (FSDP2)"
 AS_PREFIX = "put before every text, such as 'query: ' for the e5 models"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sasrec_llm import products
 from sasrec_llm.components import BuildContext
 from sasrec_llm.encoders.drawing import Drawing
 from sasrec_llm.encoders.settings import NextItemSettings
@@ -30,14 +32,15 @@ class SoftmaxLoss(torch.autograd.Function):
         buffer = states.new_empty(min(CHUNK, len(states)), len(table))
         for start in range(0, len(states), CHUNK):
             part, wanted = states[start : start + CHUNK], targets[start : start + CHUNK, None]
-            logits = torch.mm(part, table.T, out=buffer[: len(part)])  # [chunk, N]
-            of_target, largest = logits.gather(1, wanted), logits.amax(1, keepdim=True)
-            error = logits.sub_(largest).exp_()
-            sums = error.sum(1, keepdim=True)
-            total += (sums.log() + largest - of_target).sum()
-            error.scatter_add_(1, wanted, -sums)  # / sums: softmax - one-hot is the gradient by the logits
-            torch.mm(error, table, out=of_states[start : start + CHUNK]).div_(sums)
-            of_table.addmm_(error.T, part / sums)
+            with products.of_one_shape() if len(part) == CHUNK else contextlib.nullcontext():
+                logits = torch.mm(part, table.T, out=buffer[: len(part)])  # [chunk, N]
+                of_target, largest = logits.gather(1, wanted), logits.amax(1, keepdim=True)
+                error = logits.sub_(largest).exp_()
+                sums = error.sum(1, keepdim=True)
+                total += (sums.log() + largest - of_target).sum()
+                error.scatter_add_(1, wanted, -sums)  # / sums: softmax - one-hot is the gradient by the logits
+                torch.mm(error, table, out=of_states[start : start + CHUNK]).div_(sums)
+                of_table.addmm_(error.T, part / sums)
         ctx.save_for_backward(of_states / len(states), of_table / len(states))
         return total / len(states)
 

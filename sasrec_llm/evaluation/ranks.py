@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sasrec_llm import products
 from sasrec_llm.strategies.ranking import first, largest, unseen
 
 CACHED = 2**20  # scores, four megabytes
@@ -43,6 +44,7 @@ def _rank_rows(scores: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[T
     return torch.where(torch.isfinite(wanted[:, 0]), ranks, torch.inf), top
 
 
+@products.of_one_shape()
 def rank_products(users: Tensor, items: Tensor, seen: Tensor, targets: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The same for scores users [B, H] · items [N + 1, H].
 

@@ -1,0 +1,69 @@
+"""Products of float32 matrices on an AMD processor by oneDNN, which does them there twice as fast as MKL.
+
+PyTorch gives them to MKL, which knows the wide registers of Intel's processors alone, unless products in bf16 are
+permitted. oneDNN makes no use of that permission without Intel's AMX, so they are float32 all the same; a product that
+bf16 cannot hold is tried first. But it writes code for every new shape, for two milliseconds: so it is asked for where
+products are large, or of one shape again and again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+WIDE = 1024  # states of a model whose products take longer than code for them
+_matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+_lock, _askers = threading.Lock(), 0
+
+
+@contextlib.contextmanager
+def of_one_shape() -> Iterator[None]:
+    """Within, products go to the faster library. Of several threads the last to leave ends that."""
+    if not _onednn_is_faster():
+        yield
+        return
+    _ask(1)
+    try:
+        yield
+    finally:
+        _ask(-1)
+
+
+def large_ones(width: int) -> None:
+    """From now on, if a model is so wide that its products are large."""
+    if width >= WIDE and _onednn_is_faster():
+        _ask(1)
+
+
+def _ask(more: int) -> None:
+    global _askers
+    with _lock:
+        _askers += more
+        _matmul.fp32_precision = "bf16" if _askers else "none"
+
+
+def in_bf16() -> bool:
+    """Whether this is known to be a processor with instructions for products in bf16."""
+    return any(_processor().get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def _processor() -> Mapping[str, Any]:
+    return getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch 2.10 cannot say
+
+
+@functools.cache
+def _onednn_is_faster() -> bool:
+    about = _processor()
+    if "AMD" not in str(about.get("cpu_name")) or not about.get("avx512_f") or about.get("amx_bf16"):
+        return False
+    fine = torch.full((64, 64), 1 + 2**-20)  # 1 in bf16
+    _ask(1)
+    try:
+        return torch.equal(fine @ torch.eye(64), fine)
+    finally:
+        _ask(-1)
