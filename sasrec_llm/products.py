@@ -17,8 +17,9 @@ from typing import Any
 import torch
 
 WIDE = 1024  # states of a model whose products take longer than code for them
+WHOLE = 128  # sequences
 _matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-_lock, _askers = threading.Lock(), 0
+_lock, _askers, _before = threading.Lock(), 0, "none"
 
 
 @contextlib.contextmanager
@@ -34,6 +35,13 @@ def of_one_shape() -> Iterator[None]:
         _ask(-1)
 
 
+def of_rows(count: int) -> contextlib.AbstractContextManager[None]:
+    """`of_one_shape` for products of so many rows, if it is likely that as many come again: batches have a power of two
+    sequences, and parts of them, which have any number, would need code for each. What decides is the number alone,
+    so that a step that is done again is done alike."""
+    return contextlib.nullcontext() if count % WHOLE else of_one_shape()
+
+
 def large_ones(width: int) -> None:
     """From now on, if a model is so wide that its products are large."""
     if width >= WIDE and _onednn_is_faster():
@@ -41,10 +49,12 @@ def large_ones(width: int) -> None:
 
 
 def _ask(more: int) -> None:
-    global _askers
+    global _askers, _before
     with _lock:
+        if not _askers:
+            _before = _matmul.fp32_precision
         _askers += more
-        _matmul.fp32_precision = "bf16" if _askers else "none"
+        _matmul.fp32_precision = "bf16" if _askers else _before
 
 
 def in_bf16() -> bool:
@@ -64,6 +74,7 @@ def _onednn_is_faster() -> bool:
     fine = torch.full((64, 64), 1 + 2**-20)  # 1 in bf16
     _ask(1)
     try:
-        return torch.equal(fine @ torch.eye(64), fine)
+        with torch.autocast("cpu", enabled=False):
+            return torch.equal(fine @ torch.eye(64), fine)
     finally:
         _ask(-1)

@@ -10,6 +10,7 @@ import torch
 from sasrec_llm.dropout import Dropout, keep, scaled
 from sasrec_llm.encoders import dot_product
 from sasrec_llm.encoders.attention import attend, bias
+from sasrec_llm.encoders.linear import Linear
 from sasrec_llm.interfaces import Histories, Sequences
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.testing import context
@@ -45,6 +46,22 @@ def test_attention_with_dropout_is_the_formula(heads: int, p: float) -> None:
         results.append((found, torch.autograd.grad((found * direction).sum(), given)[0]))
     for fast, slow in zip(*results, strict=True):
         assert torch.allclose(fast, slow, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [7, 128], ids=["a part", "a whole batch"])
+def test_a_layer_is_that_of_pytorch_with_its_gradient(rows: int) -> None:
+    torch.manual_seed(2)
+    layer, x = Linear(48, 96), torch.randn(rows, 5, 48, requires_grad=True)
+    direction = torch.randn(rows, 5, 96)
+    wanted = [x, layer.weight, layer.bias]
+    results = []
+    for way in (layer, super(Linear, layer).forward):
+        found = way(x)
+        results.append([found, *torch.autograd.grad((found * direction).sum(), wanted)])
+    for fast, slow in zip(*results, strict=True):
+        assert torch.allclose(fast, slow, atol=1e-4, rtol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16, "where bf16 is asked for, it is bf16"
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:

@@ -76,6 +76,13 @@ def test_it_ends_with_the_last_that_asked_for_it(monkeypatch: pytest.MonkeyPatch
     assert permitted() == "none"
 
 
+def test_only_products_of_whole_batches_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_onednn_is_faster", lambda: True)
+    for rows, wanted in ((6400, "bf16"), (6401, "none"), (128, "bf16"), (5, "none")):
+        with products.of_rows(rows):
+            assert permitted() == wanted, rows
+
+
 def test_a_wide_model_asks_for_the_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "_onednn_is_faster", lambda: True)
     products.large_ones(products.WIDE - 1)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sasrec_llm import products
 from sasrec_llm.dropout import keep, scaled
 
 
@@ -34,13 +35,14 @@ class _Attention(torch.autograd.Function):
         batch, length, _, heads, width = q_k_v.shape
         out = q_k_v.new_empty(batch, length, heads, width)
         weights, kept = [], []
-        for head in range(heads):
-            q, k, v = q_k_v[:, :, :, head].unbind(2)  # [B, T, d]
-            weight = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=width**-0.5)
-            torch.softmax(weight, -1, out=weight)
-            weights.append(weight)
-            kept.append(keep(weight.shape, p))
-            out[:, :, head] = torch.bmm(scaled(kept[-1], p, weight.dtype).mul_(weight), v)
+        with products.of_rows(batch * length):
+            for head in range(heads):
+                q, k, v = q_k_v[:, :, :, head].unbind(2)  # [B, T, d]
+                weight = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=width**-0.5)
+                torch.softmax(weight, -1, out=weight)
+                weights.append(weight)
+                kept.append(keep(weight.shape, p))
+                out[:, :, head] = torch.bmm(scaled(kept[-1], p, weight.dtype).mul_(weight), v)
         ctx.save_for_backward(q_k_v, out, *weights, *kept)
         ctx.p = p
         return out
@@ -50,13 +52,14 @@ class _Attention(torch.autograd.Function):
         q_k_v, out, *saved = ctx.saved_tensors
         heads, width = q_k_v.shape[3:]
         found = torch.empty_like(q_k_v)
-        for head, (weight, kept) in enumerate(zip(saved[:heads], saved[heads:], strict=True)):
-            q, k, v = q_k_v[:, :, :, head].unbind(2)
-            given = gradients[0][:, :, head]
-            factor = scaled(kept, ctx.p, weight.dtype)
-            of_weight = torch.bmm(given, v.transpose(1, 2)).mul_(factor)
-            of_weight.sub_((given * out[:, :, head]).sum(-1, keepdim=True)).mul_(weight).mul_(width**-0.5)
-            found[:, :, 0, head] = torch.bmm(of_weight, k)
-            found[:, :, 1, head] = torch.bmm(of_weight.transpose(1, 2), q)
-            found[:, :, 2, head] = torch.bmm(factor.mul_(weight).transpose(1, 2), given)
+        with products.of_rows(found.shape[:2].numel()):
+            for head, (weight, kept) in enumerate(zip(saved[:heads], saved[heads:], strict=True)):
+                q, k, v = q_k_v[:, :, :, head].unbind(2)
+                given = gradients[0][:, :, head]
+                factor = scaled(kept, ctx.p, weight.dtype)
+                of_weight = torch.bmm(given, v.transpose(1, 2)).mul_(factor)
+                of_weight.sub_((given * out[:, :, head]).sum(-1, keepdim=True)).mul_(weight).mul_(width**-0.5)
+                found[:, :, 0, head] = torch.bmm(of_weight, k)
+                found[:, :, 1, head] = torch.bmm(of_weight.transpose(1, 2), q)
+                found[:, :, 2, head] = torch.bmm(factor.mul_(weight).transpose(1, 2), given)
         return found, None, None

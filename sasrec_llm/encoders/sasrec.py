@@ -12,6 +12,7 @@ from sasrec_llm.components import BuildContext
 from sasrec_llm.dropout import Dropout
 from sasrec_llm.encoders.attention import attend, bias
 from sasrec_llm.encoders.dot_product import DotProduct, start_small
+from sasrec_llm.encoders.linear import Linear
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.settings import SASRecSettings
 from sasrec_llm.interfaces import Histories
@@ -24,11 +25,11 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.attention_norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.attention_out = nn.Linear(width, width)
+        self.query_key_value = Linear(width, 3 * width)
+        self.attention_out = Linear(width, width)
         self.forward_norm = nn.LayerNorm(width)
-        self.forward_in = nn.Linear(width, width)
-        self.forward_out = nn.Linear(width, width)
+        self.forward_in = Linear(width, width)
+        self.forward_out = Linear(width, width)
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:

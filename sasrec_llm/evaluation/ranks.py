@@ -14,8 +14,8 @@ from sasrec_llm import products
 from sasrec_llm.strategies.ranking import first, largest, unseen
 
 CACHED = 2**20  # scores, four megabytes
-GROUP = 8  # items of a tile of which only the best is kept
-LEAST = 16  # users of a product: fewer are multiplied by other code, which rounds by where an item stands
+GROUP = 8  # items of a tile of which only the best is kept; divides LEAST
+LEAST = 16  # users, and items, of a product: fewer are multiplied by other code, which rounds by where an item stands
 GATHERED = 16  # users whose members' vectors are gathered at a time
 
 
@@ -62,7 +62,7 @@ def rank_products(users: Tensor, items: Tensor, seen: Tensor, targets: Tensor, k
         return ranks[:-missing], top[:-missing]
     batch, n = len(users), len(items)
     group = GROUP if n >= 2 * k * GROUP else 1
-    width = -(-min(max(CACHED // batch, 1), n) // group) * group  # of a tile, in items
+    width = -(-min(max(CACHED // batch, 1), n) // LEAST) * LEAST  # of a tile, in items
     n_tiles, n_groups = -(-n // width), width // group
     # Products of one shape alone, so that equal vectors have equal scores to the last bit.
     asked = [F.pad(targets, (0, -batch % width))[start : start + width] for start in range(0, batch, width)]
