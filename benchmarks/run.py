@@ -40,9 +40,10 @@ def main() -> None:
         for peer in CASES[name].peers:
             found = compare(name, CASES[name], peer, min(asked.rounds, CASES[name].rounds), asked.threads)
             results = read()
-            results[f"{name} / {peer}"] = found
+            key = f"{name} / {peer} / {processor()}"
+            results[key] = found
             RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            print("\n".join(table({f"{name} / {peer}": found})[2:]), flush=True)
+            print("\n".join(table({key: found})[2:]), flush=True)
 
 
 def compare(name: str, case: Case, peer: str, rounds: int, threads: int) -> dict[str, Any]:
@@ -90,14 +91,20 @@ def machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
+def processor() -> str:
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.processor())
+
+
 def read() -> dict[str, Any]:
     return dict(json.loads(RESULTS.read_text(encoding="utf-8"))) if RESULTS.exists() else {}
 
 
 def table(results: dict[str, Any]) -> Sequence[str]:
-    lines = ["| what | peer | ours | theirs | ratio, least to most | wanted |", "|---|---|---|---|---|---|"]
+    lines = ["| what | peer | ours | theirs | ratio, least to most | wanted | on |", "|---|---|---|---|---|---|---|"]
     for key, found in results.items():
-        name, peer = key.split(" / ")
+        name, peer, on = key.split(" / ")
         if name not in CASES:
             continue
         case = CASES[name]
@@ -105,7 +112,7 @@ def table(results: dict[str, Any]) -> Sequence[str]:
         low, middle, high = found["ratio"]
         lines.append(
             f"| {case.title} | {peer}{note} | {found['ours']:,.4g} {case.unit} | {found['theirs']:,.4g} | "
-            f"**{middle:.3g}** ({low:.3g} to {high:.3g}) | {case.targets.get(peer, 1):g} |"
+            f"**{middle:.3g}** ({low:.3g} to {high:.3g}) | {case.targets.get(peer, 1):g} | {on} |"
         )
     return lines
 

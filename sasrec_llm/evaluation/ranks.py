@@ -82,7 +82,7 @@ def rank_products(users: Tensor, items: Tensor, seen: Tensor, targets: Tensor, k
         scores[holders[known], hidden[known] - start] = -torch.inf
         if number == 0:
             scores[:, 0] = -torch.inf
-        maxima[:, number] = scores.view(batch, group, n_groups).amax(1)
+        torch.amax(scores.view(batch, group, n_groups), 1, out=maxima[:, number])
         signs += scores.sub_(level[:, None]).sign_().sum(1)
     ranks = (n_tiles * width + 1 + signs.double()) / 2
     ranks = torch.where((seen == targets[:, None]).any(1), torch.inf, ranks)
