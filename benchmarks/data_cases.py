@@ -46,6 +46,15 @@ DATA: dict[str, Case] = {
         more_is_better=False,
         tolerance=SAME,
     ),
+    "prepare-csv-written": Case(
+        "the same",
+        "s",
+        Command("ours/prepare_csv.py", (str(RATINGS),)),
+        {"polars": Command("peers/prepare_polars.py", (str(RATINGS), "--write"), "tables", note="writes the rows too")},
+        {"polars": 1},
+        more_is_better=False,
+        tolerance=SAME,
+    ),
     "prepare-ml-1m": Case(
         "ML-1M as released to prepared Parquet, 5-core",
         "s",
