@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,9 +14,12 @@ AMD = {"cpu_name": "AMD EPYC", "avx512_f": True, "amx_bf16": False}
 
 
 @pytest.fixture(autouse=True)
-def as_on_a_new_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def as_on_a_new_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(products, "_askers", 0)
-    products._onednn_is_faster.cache_clear()
+    found_out = products._onednn_is_faster
+    found_out.cache_clear()
+    yield
+    found_out.cache_clear()  # what a test made of this machine
 
 
 def on(monkeypatch: pytest.MonkeyPatch, **about: object) -> None:
