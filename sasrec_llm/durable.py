@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,16 @@ def read_json(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Write into the yielded folder; on success it takes the place of `path`, on failure nothing has changed."""
+def new_folder(path: Path, hashes: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """Write into the yielded folder; on success it takes the place of `path`, on failure nothing has changed.
+
+    `hashes`, which may be filled meanwhile, are of files that need not be read again for it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{DRAFT}{path.name}~"))
     try:
         yield draft
-        write_manifest(draft)
+        write_manifest(draft, hashes or {})
         draft.chmod(0o755)
         if path.exists():
             exchange(draft, path)
@@ -128,11 +131,12 @@ def remove_folder(path: Path) -> None:
     shutil.rmtree(gone)
 
 
-def write_manifest(folder: Path) -> None:
+def write_manifest(folder: Path, hashes: Mapping[str, str]) -> None:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     for path in files:
         sync(path)
-    manifest = {str(path.relative_to(folder)): sha256(path) for path in files}
+    names = {str(path.relative_to(folder)): path for path in files}
+    manifest = {name: hashes.get(name) or sha256(path) for name, path in names.items()}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     sync(folder / MANIFEST)
     sync(folder)

@@ -18,7 +18,7 @@ from sasrec_llm.data import rows as reading
 from sasrec_llm.data import whole
 from sasrec_llm.data.card import Card
 from sasrec_llm.data.costs import measured, read_costs
-from sasrec_llm.data.database import connect, in_bytes, set_variables, split_of
+from sasrec_llm.data.database import connect, in_bytes, script, set_variables, split_of
 from sasrec_llm.data.own import OwnData, own_source
 from sasrec_llm.data.parts import protocol_rows, rows_of
 from sasrec_llm.data.prepare import prepare
@@ -106,6 +106,7 @@ def test_the_rows_of_each_part_are_those_of_the_split(rows: list[tuple[int, ...]
         )
         for key in ("user", "item"):
             connection.execute(f'CREATE TABLE {key}s AS SELECT "{key}", count(*) AS n FROM interactions GROUP BY 1')
+        connection.execute(script("sums"))
         protocol_rows(connection, liked=0.5, timed=True)
         for protocol, tasks in TASKS.items():
             for task in tasks:

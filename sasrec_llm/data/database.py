@@ -46,6 +46,8 @@ def limit(connection: Any, threads: int | None = None, memory: str | None = None
     threads = number(connection, "SELECT current_setting('threads')")
     memory = memory or f"{MEMORY * min(threads, MOST)}MB"
     connection.execute(f"SET memory_limit = '{memory}'")
+    held = int(in_bytes(memory) / 2)  # half of it is asked of the system once, and not again for every block
+    connection.execute(f"SET block_allocator_memory = '{held}B'")
     return threads, memory
 
 
@@ -64,7 +66,7 @@ def split_of(protocol: str) -> str:
     return script("protocol_" + protocol.replace("-", "_"))
 
 
-def set_variables(connection: Any, values: Mapping[str, int | str]) -> None:
+def set_variables(connection: Any, values: Mapping[str, int | str | list[str]]) -> None:
     for name, value in values.items():
         connection.execute(f"SET VARIABLE {name} = ?", [value])
 

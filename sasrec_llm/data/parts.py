@@ -11,13 +11,6 @@ from sasrec_llm.protocols import FOLDS, TASKS
 
 def protocol_rows(connection: Any, *, liked: float, timed: bool) -> dict[str, list[int]]:
     """Protocol -> rows of train, valid and test, of those that have some of each."""
-    connection.execute(
-        'CREATE TABLE shares AS SELECT "user", label, count(*) AS n, max("timestamp") AS last '
-        "FROM interactions GROUP BY ALL"
-    )
-    connection.execute(
-        'CREATE TABLE days AS SELECT "timestamp" // 86400 AS day, count(*) AS n FROM interactions GROUP BY day'
-    )
     set_variables(connection, {"folds": FOLDS, "fold": 1})
     found = {}
     for protocol, tasks in TASKS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def prepare(
         spill, unpacked = Path(scratch, "spill"), Path(scratch, "unpacked")
         unpacked.mkdir()
         found = locate(source, given, cache, unpacked, own)
-        with connect(spill) as connection, new_folder(folder) as draft:
+        hashes: dict[str, str] = {}
+        with connect(spill) as connection, new_folder(folder, hashes) as draft:
             threads, memory = limit(connection, threads, own.memory)
             if size_of(found.path) > in_bytes(memory):
                 keep_on_disk(connection)
@@ -71,7 +73,9 @@ def prepare(
             counts = clean(connection, source, own, rows)
             for name, query in TABLES.items():
                 write_parquet(connection, query, draft / f"{name}.parquet")
-            card = describe(connection, source, own, counts, folder.name, draft)
+            with ThreadPoolExecutor(1) as beside:
+                card = describe(connection, source, own, counts, folder.name, beside.submit(hashes_of, draft))
+            hashes |= {f"{name}.parquet": value for name, value in card.hashes.items()}
             card = card.model_copy(update={"downloads": found.downloads})
             write_card(draft, card)
         seconds, scratch_mb = so_far()
@@ -121,13 +125,20 @@ def refuse_bad(connection: Any, source: Source, own: OwnData, read: int) -> None
     )
 
 
-def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, int], name: str, folder: Path) -> Card:
+def hashes_of(folder: Path) -> dict[str, str]:
+    return {name: sha256(folder / f"{name}.parquet") for name in TABLES}
+
+
+def describe(
+    connection: Any, source: Source, own: OwnData, counts: dict[str, int], name: str, hashing: Future[dict[str, str]]
+) -> Card:
+    connection.execute(script("sums"))
     cursor = connection.execute(script("facts"))
     facts = dict(zip([found[0] for found in cursor.description], cursor.fetchone(), strict=True))
     reasons = connection.execute(
         "SELECT reason, count(*) FROM rejected WHERE file = 'interactions' GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    hashes = {name: sha256(folder / f"{name}.parquet") for name in TABLES}
+    protocols = protocol_rows(connection, liked=facts["liked_share"], timed=own.order is None)
     return Card(
         name=name,
         source=source.name,
@@ -144,9 +155,9 @@ def describe(connection: Any, source: Source, own: OwnData, counts: dict[str, in
         max_id=own.max_id,
         timed=own.order is None,
         quarantine=dict(reasons),
-        protocols=protocol_rows(connection, liked=facts["liked_share"], timed=own.order is None),
-        hashes=hashes,
-        sha256=digest(hashes),
+        protocols=protocols,
+        hashes=hashing.result(),
+        sha256=digest(hashing.result()),
         **counts,
         described={name: facts.pop(name) for name in TEXT_FIELDS},
         **{key: facts[key] for key in facts if key != "kept"},

@@ -16,6 +16,7 @@ from typing import Any
 
 from sasrec_llm.data.database import connect, create_view, keep_on_disk, limit, script, set_variables, write_parquet
 from sasrec_llm.data.own import OwnData
+from sasrec_llm.data.rows import TOLD, hold
 from sasrec_llm.data.whole import Whole
 from sasrec_llm.durable import new_folder
 from sasrec_llm.errors import StorageError
@@ -95,6 +96,7 @@ def _opened(shard: Shard) -> Iterator[Any]:
         limit(connection, shard.threads, shard.own.memory)
         keep_on_disk(connection)
         set_variables(connection, {"clock": shard.own.clock})
+        hold(connection, list(TOLD))
         connection.execute(f"SET VARIABLE like_at = {shard.own.like_at!r}::DOUBLE")
         connection.execute("CREATE TABLE rejected (file VARCHAR, line BIGINT, reason VARCHAR, text VARCHAR)")
         yield connection

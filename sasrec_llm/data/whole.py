@@ -8,7 +8,7 @@ from typing import Any
 
 from sasrec_llm.data.database import GROUP, create_view, number, quoted, script, set_variables, spill_folder
 from sasrec_llm.data.own import OwnData
-from sasrec_llm.data.rows import merge, read_rows
+from sasrec_llm.data.rows import merge, read_rows, untold
 from sasrec_llm.errors import DataError
 
 SORTED = 16 * GROUP  # rows that are sorted at a time: a sort that does not fit into memory may fail
@@ -65,6 +65,10 @@ class Whole:
         Parquet's would depend on how threads take turns."""
         connection = self.connection
         connection.execute(script("ordered"))
+        connection.execute(
+            'CREATE VIEW interactions AS SELECT "user", item, rating, label, seconds::BIGINT AS "timestamp", split, '
+            f"line::BIGINT AS line FROM (SELECT *{untold(connection, 'ordered')} FROM ordered)"
+        )
         set_variables(connection, {"sorted": SORTED})
         starts = connection.execute(script("starts")).fetchall()
         for first, last in itertools.pairwise([*starts, (NOBODY, 0, 0)]):

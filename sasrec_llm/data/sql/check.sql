@@ -2,6 +2,7 @@
 -- Times are seconds since 1970; milli-, micro- and nanoseconds and written dates are understood. Where there is a
 -- position instead of a time, it stands in the place of the seconds as it is. A key or a time that
 -- does not fit the narrow type that was chosen for its column is a `misfit`: with a wider type it is all done again.
+-- Of `checked`, which is to be narrow, bad rows are those without a user.
 CREATE OR REPLACE VIEW judged AS
 WITH typed AS (
     SELECT
@@ -45,14 +46,19 @@ SELECT
 FROM typed;
 
 CREATE OR REPLACE TABLE checked AS
-SELECT
-    * EXCLUDE ("user", item, "timestamp", rating, rating_text, number, label, reason, text),
-    rating::FLOAT AS rating,
-    kept_time(CASE
-        WHEN number <= 1e11 OR getvariable('clock') = 'position' THEN floor(number)
-        WHEN number > 1e17 THEN floor(number / 1e9)
-        WHEN number > 1e14 THEN floor(number / 1e6)
-        ELSE floor(number / 1e3)
-    END) AS seconds,
-    coalesce(label, CASE WHEN getvariable('has_rating') THEN (rating >= getvariable('like_at'))::TINYINT ELSE 1 END) AS label
-FROM judged;
+SELECT COLUMNS(getvariable('checked_columns'))
+FROM (
+    SELECT
+        * REPLACE (
+            CASE WHEN NOT bad THEN user_key END AS user_key,
+            rating::FLOAT AS rating,
+            coalesce(label, liked(rating)) AS label
+        ),
+        kept_time(CASE
+            WHEN number <= 1e11 OR getvariable('clock') = 'position' THEN floor(number)
+            WHEN number > 1e17 THEN floor(number / 1e9)
+            WHEN number > 1e14 THEN floor(number / 1e6)
+            ELSE floor(number / 1e3)
+        END) AS seconds
+    FROM judged
+);

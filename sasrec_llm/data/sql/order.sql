@@ -1,7 +1,7 @@
 -- The order that everything else relies on: by user, then time, then line of the file. Some rows at a time, so that a
 -- sort fits into memory: from the `first` row on, up to and without the `last`.
 INSERT INTO ordered
-SELECT "user", item, rating, label, seconds, split, line
+SELECT COLUMNS(getvariable('ordered_columns'))
 FROM placed
 WHERE "user" BETWEEN getvariable('first_user') AND getvariable('last_user')
 AND (

@@ -1,8 +1,2 @@
--- The rows in order, in narrow types, and as they are written.
-CREATE TABLE ordered AS
-SELECT "user", item, rating, label, seconds, split, line
-FROM placed
-LIMIT 0;
-
-CREATE VIEW interactions AS
-SELECT "user", item, rating, label, seconds::BIGINT AS "timestamp", split, line::BIGINT AS line FROM ordered;
+-- The rows in order, narrow.
+CREATE TABLE ordered AS SELECT COLUMNS(getvariable('ordered_columns')) FROM placed LIMIT 0

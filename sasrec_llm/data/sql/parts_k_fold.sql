@@ -2,6 +2,7 @@
 WITH folds AS (
     SELECT "user", ntile(getvariable('folds')) OVER (ORDER BY md5("user"::VARCHAR), "user") AS fold FROM users
 ),
+shares AS (SELECT "user", unnest([likes, n - likes]) AS n FROM sums),
 held AS (
     SELECT
         n,
@@ -12,6 +13,7 @@ held AS (
         END AS part
     FROM shares
     JOIN folds USING ("user")
+    WHERE n > 0
 )
 SELECT part, sum(CASE WHEN part = 0 OR getvariable('task') = 'like' THEN n ELSE (n > 1)::INTEGER END)::BIGINT AS n
 FROM held

@@ -1,6 +1,5 @@
 -- Rows of each part, from the number of rows of each user.
-WITH sizes AS (SELECT sum(n) AS n FROM shares GROUP BY "user")
 SELECT
     unnest([0, 1, 2]) AS part,
     unnest([sum(CASE WHEN n < 3 THEN n ELSE n - 2 END), count(*) FILTER (n >= 3), count(*) FILTER (n >= 3)])::BIGINT AS n
-FROM sizes
+FROM sums

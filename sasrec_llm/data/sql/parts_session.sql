@@ -1,21 +1,20 @@
 -- Rows of each part, from the number of rows of each session whose items an early session has.
 CREATE OR REPLACE TABLE sessions AS
-SELECT "user", sum(n) AS n, row_number() OVER (ORDER BY max(last), "user") <= 0.8 * count(*) OVER () AS early
-FROM shares
-GROUP BY "user";
-
-CREATE OR REPLACE TABLE late_rows AS SELECT "user", item FROM interactions JOIN (FROM sessions WHERE NOT early) USING ("user");
+SELECT "user", n, row_number() OVER (ORDER BY last, "user") <= 0.8 * count(*) OVER () AS early
+FROM sums;
 
 CREATE OR REPLACE TABLE sizes AS
-SELECT "user", n, early FROM sessions WHERE early
-UNION ALL
-SELECT "user", count(*), false
-FROM late_rows
-WHERE item NOT IN (  -- items whose rows are all late
-    SELECT item FROM (SELECT item, count(*) AS late FROM late_rows GROUP BY item) JOIN items USING (item) WHERE late = n
-)
-GROUP BY "user";
-DROP TABLE late_rows;
+WITH late AS (FROM sessions WHERE NOT early),
+late_items AS (  -- whose rows are all late
+    SELECT item
+    FROM (SELECT item, count(*) AS late FROM interactions SEMI JOIN late USING ("user") GROUP BY item)
+    JOIN items USING (item)
+    WHERE late = n
+),
+losses AS (SELECT "user", count(*) AS gone FROM interactions SEMI JOIN late_items USING (item) GROUP BY "user")
+SELECT "user", n - coalesce(gone, 0) AS n, early
+FROM sessions
+LEFT JOIN losses USING ("user");
 
 WITH held_out AS MATERIALIZED (
     SELECT
