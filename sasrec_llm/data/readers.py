@@ -16,6 +16,7 @@ from sasrec_llm.errors import DataError
 from sasrec_llm.plugins import suggestion
 from sasrec_llm.recipe.data import TEXT_FIELDS
 
+BUFFERS = "buffer_size = 4194304"  # bytes, of which a thread reads so many at a time: small files have work for two
 GUESSES = {
     "user": ("user", "user_id", "userid", "uid", "customer_id", "reviewerid", "username", "session", "sessionid"),
     "item": ("item", "item_id", "itemid", "iid", "movie_id", "movieid", "product_id", "asin", "parent_asin"),
@@ -51,7 +52,7 @@ def delimited(path: Path, names: dict[str, str], options: str) -> str:
     chosen = ", ".join(f"{column(name)} AS {column(target)}" for target, name in names.items() if target != "_")
     return (
         f"SELECT {chosen} FROM read_csv('{quoted(str(path))}', {options}, header = false, auto_detect = false, "
-        f"columns = {{{columns}}}, quote = '', escape = '', store_rejects = true)"
+        f"columns = {{{columns}}}, quote = '', escape = '', store_rejects = true, {BUFFERS})"
     )
 
 
@@ -119,7 +120,7 @@ def _open(connection: Any, view: str, path: Path) -> dict[str, str]:
     kind = next((suffix for suffix in reversed(path.suffixes) if suffix != ".gz"), "")
     name = f"'{quoted(str(path))}'"
     if kind in (".csv", ".tsv", ".txt", ".dat"):
-        rows = f"read_csv({name}, all_varchar = true, header = true, store_rejects = true)"
+        rows = f"read_csv({name}, all_varchar = true, header = true, store_rejects = true, {BUFFERS})"
     elif kind in (".jsonl", ".ndjson", ".json"):
         rows = f"read_json({name}, format = 'newline_delimited', ignore_errors = true)"
     elif kind in (".parquet", ".pq"):
