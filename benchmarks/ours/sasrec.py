@@ -24,6 +24,7 @@ from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
 from sasrec_llm.devices import Device
 from sasrec_llm.errors import StoppedError
+from sasrec_llm.evaluation.examiner import Examiner
 from sasrec_llm.evaluation.ranking import NextItemTask
 from sasrec_llm.experiment import run
 from sasrec_llm.hookspecs import hookimpl
@@ -104,13 +105,11 @@ def evaluate(asked: argparse.Namespace, data: Interactions, cache: Path) -> dict
     torch.manual_seed(0)
     encoder = component.make(component.settings(max_length=asked.length, heads=1), context).eval()
     metrics = {name: metric(plugins.get("metrics", name)) for name in ("hr@10", "ndcg@10", "mrr@10")}
-    task, rows, seconds = NextItemTask(data, metrics), data.of("test"), []
+    examiner = Examiner(NextItemTask(data, metrics), Device("cpu", False), 512)  # rows at a time, `srl eval`'s default
+    rows, seconds = data.of("test"), []
     for _ in range(6):
         began = time.monotonic()
-        found = task.answer(
-            encoder, rows, history_length=asked.length, device=Device("cpu", False), batch_size=512, who="sasrec"
-        )
-        task.figures(found, rows)
+        examiner.figures(encoder, rows, "sasrec", asked.length)
         seconds.append(time.monotonic() - began)
     return {"value": len(rows) / statistics.median(seconds[1:])}
 
