@@ -162,6 +162,14 @@ def test_keys_are_kept_as_they_are_written(odd: str, tmp_path: Path, monkeypatch
     assert read(tmp_path, "rejects") == [("interactions", 5, "no user", "1 | 5 | 5")]
 
 
+def test_a_rating_is_liked_as_it_is_kept(tmp_path: Path) -> None:
+    """In 32 bits, where 4.3 is a little more than 4.3; what they cannot hold is no rating."""
+    rows = "user,item,rating,timestamp\n1,1,4.3,1\n1,2,4.29,2\n1,3,1e39,3\n"
+    card = prepared(tmp_path, rows, like_at=4.3, max_bad=1)
+    assert [row[3] for row in read(tmp_path, "interactions")] == [1, 0]
+    assert card.quarantine == {"rating is too large": 1}
+
+
 def test_memory_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.csv").write_text("user,item,rating,timestamp\n1,1,5,1\n1,2,4,2\n", encoding="utf-8")

@@ -381,3 +381,13 @@ def test_a_folder_is_published_whole_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "x" / "a.json").write_text("3")
     with pytest.raises(DamagedError, match=r"a.json is damaged"):
         verify(tmp_path / "x")
+
+
+def test_a_hash_that_is_known_is_not_taken_again(tmp_path: Path) -> None:
+    known: dict[str, str] = {}
+    with new_folder(tmp_path / "x", known) as draft:
+        write_json(draft / "a.json", 1)
+        write_json(draft / "b.json", 1)
+        known["a.json"] = "of something else"
+    with pytest.raises(DamagedError, match=r"a.json is damaged"):
+        verify(tmp_path / "x")

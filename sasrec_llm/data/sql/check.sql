@@ -10,7 +10,7 @@ WITH typed AS (
         kept_user("user") AS user_key,
         kept_item(item) AS item_key,
         rating AS rating_text,
-        try_cast(rating AS DOUBLE) AS rating,
+        try_cast(try_cast(rating AS DOUBLE) AS FLOAT) AS rating,
         coalesce(
             try_cast("timestamp" AS DOUBLE),
             CASE WHEN getvariable('clock') = 'time' THEN epoch(try_cast("timestamp" AS TIMESTAMP)) END
@@ -33,7 +33,8 @@ SELECT
         WHEN user_key IS NULL THEN CASE WHEN trim("user") <> '' THEN 'misfit user' ELSE 'no user' END
         WHEN item_key IS NULL THEN CASE WHEN trim(item) <> '' THEN 'misfit item' ELSE 'no item' END
         WHEN getvariable('has_rating') AND rating_text IS NULL THEN 'no rating'
-        WHEN getvariable('has_rating') AND rating IS NULL THEN 'rating is not a number'
+        WHEN getvariable('has_rating') AND try_cast(rating_text AS DOUBLE) IS NULL THEN 'rating is not a number'
+        WHEN getvariable('has_rating') AND rating IS NULL THEN 'rating is too large'
         WHEN NOT isfinite(coalesce(rating, 0)) THEN 'rating is not finite'
         WHEN "timestamp" IS NULL THEN 'no ' || getvariable('clock')
         WHEN getvariable('clock') = 'position' AND NOT coalesce(number >= 0 AND number < 1e15, false)
@@ -49,11 +50,7 @@ CREATE OR REPLACE TABLE checked AS
 SELECT COLUMNS(getvariable('checked_columns'))
 FROM (
     SELECT
-        * REPLACE (
-            CASE WHEN NOT bad THEN user_key END AS user_key,
-            rating::FLOAT AS rating,
-            coalesce(label, liked(rating)) AS label
-        ),
+        * REPLACE (CASE WHEN NOT bad THEN user_key END AS user_key, coalesce(label, liked(rating)) AS label),
         kept_time(CASE
             WHEN number <= 1e11 OR getvariable('clock') = 'position' THEN floor(number)
             WHEN number > 1e17 THEN floor(number / 1e9)
