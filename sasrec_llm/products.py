@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
+from sasrec_llm.interfaces.batches import WHOLE
+
 WIDE = 1024  # states of a model whose products take longer than code for them
-WHOLE = 128  # sequences of a batch, or a multiple
 _matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
 _lock, _askers, _before = threading.Lock(), 0, "none"
 

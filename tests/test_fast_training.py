@@ -12,6 +12,7 @@ from sasrec_llm.encoders import dot_product
 from sasrec_llm.encoders.attention import attend, bias
 from sasrec_llm.encoders.linear import Linear
 from sasrec_llm.interfaces import Histories, Sequences
+from sasrec_llm.interfaces.batches import by_length
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.testing import context
 
@@ -46,6 +47,9 @@ def test_attention_with_dropout_is_the_formula(heads: int, p: float) -> None:
         results.append((found, torch.autograd.grad((found * direction).sum(), given)[0]))
     for fast, slow in zip(*results, strict=True):
         assert torch.allclose(fast, slow, atol=1e-12)
+    torch.manual_seed(5)
+    with torch.no_grad():
+        assert torch.allclose(attend(given, mask, p), results[1][0], atol=1e-12)
 
 
 @pytest.mark.parametrize("rows", [7, 128], ids=["a part", "a whole batch"])
@@ -97,6 +101,15 @@ def test_a_user_vector_is_the_last_state(
         monkeypatch.setattr(dot_product, "WORK", work)
         assert torch.allclose(encoder.user_vectors(given), plain, atol=1e-5)
     assert encoder.user_vectors(given.pick(slice(0, 0))).shape == (0, 8)
+
+
+def test_sequences_of_one_length_come_in_parts_whose_products_come_again() -> None:
+    lengths = torch.tensor([50] * 500 + [7] * 3 + [20] * 300)
+    items = (torch.arange(50) >= 50 - lengths[:, None]).long()
+    parts = list(by_length(items, dot_product.WORK))
+    assert torch.cat([rows for rows, _ in parts]).sort().values.tolist() == list(range(803))
+    assert [(len(rows), length) for rows, length in parts] == [(303, 20), *[(128, 50)] * 3, (116, 50)]
+    assert sum(len(rows) * length * (length + 80) for rows, length in parts[:1]) <= dot_product.WORK
 
 
 @pytest.mark.parametrize("name", ["sasrec", "gru4rec", "bert4rec"])

@@ -19,11 +19,31 @@ def bias(visible: Tensor) -> Tensor:
 
 def attend(q_k_v: Tensor, bias: Tensor, p: float) -> Tensor:
     """q_k_v [B, T, 3, heads, d], bias [B, T, T], p of the weights to be dropped -> [B, T, heads, d]"""
-    if p and q_k_v.device.type == "cpu" and q_k_v.dtype == bias.dtype:
-        return _Attention.apply(q_k_v, bias, p)  # type: ignore[no-any-return, no-untyped-call]
+    if q_k_v.device.type == "cpu" and q_k_v.dtype == bias.dtype:
+        if p:
+            return _Attention.apply(q_k_v, bias, p)  # type: ignore[no-any-return, no-untyped-call]
+        if not torch.is_grad_enabled():
+            return _by_head(q_k_v, bias)
     q, k, v = q_k_v.permute(2, 0, 3, 1, 4)  # each [B, heads, T, d]
     found = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[:, None].to(q.dtype), dropout_p=p)
     return found.transpose(1, 2)
+
+
+def _by_head(q_k_v: Tensor, bias: Tensor) -> Tensor:
+    """Short sequences are no work for the fused kernel: it takes them one by one."""
+    out = q_k_v.new_empty(q_k_v.shape[:2] + q_k_v.shape[3:])
+    with products.of_rows(out.shape[:2].numel()):
+        for head in range(out.shape[2]):
+            weight, v = _weights(q_k_v, bias, head)
+            out[:, :, head] = torch.bmm(weight, v)
+    return out
+
+
+def _weights(q_k_v: Tensor, bias: Tensor, head: int) -> tuple[Tensor, Tensor]:
+    """softmax(q kᵀ / √d) [B, T, T] of a head, and its v [B, T, d]"""
+    q, k, v = q_k_v[:, :, :, head].unbind(2)
+    weight = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
+    return torch.softmax(weight, -1, out=weight), v
 
 
 class _Attention(torch.autograd.Function):
@@ -37,9 +57,7 @@ class _Attention(torch.autograd.Function):
         weights, kept = [], []
         with products.of_rows(batch * length):
             for head in range(heads):
-                q, k, v = q_k_v[:, :, :, head].unbind(2)  # [B, T, d]
-                weight = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=width**-0.5)
-                torch.softmax(weight, -1, out=weight)
+                weight, v = _weights(q_k_v, bias, head)
                 weights.append(weight)
                 kept.append(keep(weight.shape, p))
                 out[:, :, head] = torch.bmm(scaled(kept[-1], p, weight.dtype).mul_(weight), v)

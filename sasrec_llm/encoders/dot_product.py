@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from sasrec_llm import products
 from sasrec_llm.encoders.next_item import NextItemLoss, Rows
 from sasrec_llm.interfaces import Histories, Sequences
 from sasrec_llm.interfaces.batches import by_length
@@ -51,7 +52,8 @@ class DotProduct(nn.Module, ABC):
 
     def score_all(self, histories: Histories) -> Tensor:
         users, items = self.factors(histories)
-        return users @ items.T
+        with products.of_rows(len(users)):
+            return users @ items.T
 
     def factors(self, histories: Histories) -> tuple[Tensor, Tensor]:
         return self.user_vectors(histories), self.items.weight

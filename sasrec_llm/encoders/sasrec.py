@@ -12,7 +12,7 @@ from sasrec_llm.components import BuildContext
 from sasrec_llm.dropout import Dropout
 from sasrec_llm.encoders.attention import attend, bias
 from sasrec_llm.encoders.dot_product import DotProduct, start_small
-from sasrec_llm.encoders.linear import Linear
+from sasrec_llm.encoders.linear import Linear, linear
 from sasrec_llm.encoders.next_item import NextItemLoss, next_item_loss
 from sasrec_llm.encoders.settings import SASRecSettings
 from sasrec_llm.interfaces import Histories
@@ -44,8 +44,8 @@ class Block(nn.Module):
         batch, length, width = x.shape
         known, last = self.attention_norm(x), x[:, -1]
         weight, offset = self.query_key_value.weight, self.query_key_value.bias
-        q = F.linear(known[:, -1], weight[:width], offset[:width]).view(batch, self.heads, 1, width // self.heads)
-        k_v = F.linear(known, weight[width:], offset[width:]).view(batch, length, 2, self.heads, q.shape[-1])
+        q = linear(known[:, -1], weight[:width], offset[:width]).view(batch, self.heads, 1, width // self.heads)
+        k_v = linear(known, weight[width:], offset[width:]).view(batch, length, 2, self.heads, q.shape[-1])
         k, v = k_v.permute(2, 0, 3, 1, 4)  # each [B, heads, T, d]
         visible, p = bias[:, None, -1:].to(q.dtype), self.dropout.p if self.training else 0.0
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=p)

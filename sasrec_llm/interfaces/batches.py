@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -44,6 +45,7 @@ class Histories:
 
 
 BESIDE = 80  # positions looked at that cost as much as all else of a position; measured with a width of 64
+WHOLE = 128  # positions: sequences of one length come in multiples of it, for libraries that write code for each number
 
 
 def by_length(items: Tensor, work: int) -> Iterator[tuple[Tensor, int]]:
@@ -54,10 +56,15 @@ def by_length(items: Tensor, work: int) -> Iterator[tuple[Tensor, int]]:
     order = lengths.argsort(stable=True)
     sizes = lengths[order].clamp_(min=1).tolist()
     start = 0
-    for end in range(1, len(sizes) + 1):
-        if end == len(sizes) or (end + 1 - start) * sizes[end] * (sizes[end] + BESIDE) > work:
-            yield order[start:end], sizes[end - 1]
-            start = end
+    while start < len(sizes):
+        end = start + 1
+        while end < len(sizes) and (end + 1 - start) * sizes[end] * (sizes[end] + BESIDE) <= work:
+            end += 1
+        if end < len(sizes) and sizes[start] == sizes[end - 1]:
+            whole = WHOLE // math.gcd(sizes[start], WHOLE)
+            end -= (end - start) % whole if end - start >= whole else 0
+        yield order[start:end], sizes[end - 1]
+        start = end
 
 
 @dataclass(frozen=True, slots=True)
