@@ -15,9 +15,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
 
 from sasrec_llm.interfaces.batches import WHOLE
 
+MEDIUM = 256  # states of a model whose products of many rows take as long as code for them
 WIDE = 1024  # states of a model whose products take longer than code for them
 _matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
 _lock, _askers, _before = threading.Lock(), 0, "none"
@@ -41,6 +44,28 @@ def of_rows(count: int) -> contextlib.AbstractContextManager[None]:
     sequences, and parts of them, which have any number, would need code for each. What decides is the number alone,
     so that a step that is done again is done alike."""
     return contextlib.nullcontext() if count % WHOLE else of_one_shape()
+
+
+@contextlib.contextmanager
+def of_texts(width: int) -> Iterator[None]:
+    """`of_one_shape` for a model of this width that reads texts in batches of like length, hence of few shapes, but for
+    its attention: that takes one head of one text at a time, and such products are too small to ask for."""
+    if width < MEDIUM or not _onednn_is_faster():
+        yield
+        return
+    with of_one_shape(), _AttentionApart():
+        yield
+
+
+class _AttentionApart(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is not F.scaled_dot_product_attention:
+            return func(*args, **(kwargs or {}))
+        _ask(-1)
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            _ask(1)
 
 
 def large_ones(width: int) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
 
 from sasrec_llm import products
 
@@ -85,6 +88,29 @@ def test_only_products_of_whole_batches_ask_for_it(monkeypatch: pytest.MonkeyPat
     for rows, wanted in ((6400, "bf16"), (6401, "none"), (128, "bf16"), (5, "none")):
         with products.of_rows(rows):
             assert permitted() == wanted, rows
+
+
+class Notices(TorchFunctionMode):
+    """What was permitted when a function was called."""
+
+    def __init__(self) -> None:
+        self.permitted: dict[Any, str] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.permitted[func] = permitted()
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("width", "wanted"), [(products.MEDIUM - 1, "none"), (products.MEDIUM, "bf16")])
+def test_texts_are_read_by_it_but_for_attention(monkeypatch: pytest.MonkeyPatch, width: int, wanted: str) -> None:
+    monkeypatch.setattr(products, "_onednn_is_faster", lambda: True)
+    x = torch.randn(2, 3, 4, 5)
+    with Notices() as noticed, products.of_texts(width):
+        F.scaled_dot_product_attention(x, x, x, is_causal=True)
+        F.linear(x, x[0, 0])
+    assert noticed.permitted[F.scaled_dot_product_attention] == "none"
+    assert noticed.permitted[F.linear] == wanted
+    assert permitted() == "none"
 
 
 def test_a_wide_model_asks_for_the_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sasrec_llm import products
 from sasrec_llm.backbones.vector_cache import VectorCache
 from sasrec_llm.errors import NonFiniteError
 
@@ -55,7 +56,8 @@ def read(tokens: Sequence[Sequence[int]], reader: TextReader) -> Tensor:
     vectors = torch.zeros(len(tokens), reader.width)
     lengths = torch.tensor([len(found) for found in tokens], dtype=torch.int64)
     # Not inference mode: what is made there cannot start a table that is trained later.
-    with torch.no_grad(), torch.autocast(torch.device(reader.device).type, enabled=False):
+    plain = torch.autocast(torch.device(reader.device).type, enabled=False)
+    with torch.no_grad(), plain, products.of_texts(reader.width):
         size = reader.batch_tokens or (CPU_TOKENS if reader.device == "cpu" else TOKENS)
         for rows in batches(lengths, size):
             padded = torch.zeros(len(rows), int(lengths[rows].max()), dtype=torch.int64)
