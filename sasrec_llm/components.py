@@ -175,6 +175,7 @@ class Source:
     `read(connection, folder_or_file, options)` fills two DuckDB tables with text columns:
     raw_interactions(line, user, item, timestamp [, rating, label, split]) and
     raw_items(line, item [, title, brand, category, description]).
+    A label is 1 for liked or 0; a published split is 0 train, 1 valid, 2 test; where either is NULL, nothing is told.
     """
 
     name: str

@@ -6,6 +6,7 @@ import gzip
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -276,6 +277,30 @@ def test_damage_is_found_before_use() -> None:
 def source(**changes: object) -> Source:
     found = {"name": "ml-1m", "summary": "s", "licence": "l", "read": "sasrec_llm.data.movielens:read_ml_1m"}
     return Source(**(found | changes))  # type: ignore[arg-type]
+
+
+def told(connection: Any, folder: Path, options: object) -> None:
+    """Labels and splits of all kinds, a row each."""
+    rows = [(1, 0), (0, 1), (1, 2), (None, None), (2, 0), ("yes", 0), (-1, 1), (1, 3), (0, "test")]
+    connection.execute(
+        "CREATE TABLE raw_interactions (line BIGINT, user VARCHAR, item VARCHAR, timestamp VARCHAR, label VARCHAR, "
+        "split VARCHAR)"
+    )
+    for line, (label, split) in enumerate(rows, start=1):
+        connection.execute("INSERT INTO raw_interactions VALUES (?, 1, ?, 5, ?, ?)", [line, line, label, split])
+    connection.execute("CREATE TABLE raw_items (line BIGINT, item VARCHAR)")
+
+
+@pytest.mark.parametrize("shards", [None, 2])
+def test_a_source_that_tells_labels_and_a_split_is_checked_too(shards: int | None) -> None:
+    mine = source(name="mine", read=told, generated=True)
+    card = prepare(
+        mine, given=None, folder=Path("data/mine"), cache=Path("cache"), own=OwnData(max_bad=1), shards=shards
+    )
+    assert card.quarantine == {"label is neither 0 nor 1": 3, "split is neither 0, 1 nor 2": 2}
+    assert [row[3] for row in rows(Path("data/mine"), "interactions")] == [1, 0, 1, 1]
+    assert [row[5] for row in rows(Path("data/mine"), "interactions")] == [0, 1, 2, None]
+    assert rows(Path("data/mine"), "rejects")[0][3] == "1 | 5 | 5 | 2 | 0"
 
 
 def test_archives_stay_in_their_folder() -> None:

@@ -15,7 +15,9 @@ WITH typed AS (
             try_cast("timestamp" AS DOUBLE),
             CASE WHEN getvariable('clock') = 'time' THEN epoch(try_cast("timestamp" AS TIMESTAMP)) END
         ) AS number,
+        label AS label_text,
         try_cast(label AS TINYINT) AS label,
+        split AS split_text,
         try_cast(split AS TINYINT) AS split
     FROM raw
 )
@@ -26,7 +28,9 @@ SELECT
         AND item_key IS NOT NULL
         AND number >= 0
         AND number < CASE WHEN getvariable('clock') = 'position' THEN 1e15 ELSE 1e20 END
-        AND (isfinite(rating) OR NOT getvariable('has_rating')),
+        AND (isfinite(rating) OR NOT getvariable('has_rating'))
+        AND (label_text IS NULL OR label IN (0, 1))
+        AND (split_text IS NULL OR split IN (0, 1, 2)),
         false
     ) AS bad,
     CASE
@@ -42,8 +46,10 @@ SELECT
         WHEN number IS NULL OR NOT isfinite(number) THEN 'time is neither a number nor a date'
         WHEN number < 0 THEN 'time before 1970'
         WHEN number >= 1e20 THEN 'time out of range'
+        WHEN NOT coalesce(label_text IS NULL OR label IN (0, 1), false) THEN 'label is neither 0 nor 1'
+        WHEN NOT coalesce(split_text IS NULL OR split IN (0, 1, 2), false) THEN 'split is neither 0, 1 nor 2'
     END AS reason,  -- of bad rows
-    concat_ws(' | ', user_key, item_key, rating_text, "timestamp") AS text
+    concat_ws(' | ', user_key, item_key, rating_text, "timestamp", label_text, split_text) AS text
 FROM typed;
 
 CREATE OR REPLACE TABLE checked AS
