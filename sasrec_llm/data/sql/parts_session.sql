@@ -4,14 +4,16 @@ SELECT "user", n, row_number() OVER (ORDER BY last, "user") <= 0.8 * count(*) OV
 FROM sums;
 
 CREATE OR REPLACE TABLE sizes AS
-WITH late AS (FROM sessions WHERE NOT early),
+WITH late AS MATERIALIZED (
+    SELECT "user", item FROM interactions SEMI JOIN (FROM sessions WHERE NOT early) USING ("user")
+),
 late_items AS (  -- whose rows are all late
     SELECT item
-    FROM (SELECT item, count(*) AS late FROM interactions SEMI JOIN late USING ("user") GROUP BY item)
+    FROM (SELECT item, count(*) AS late FROM late GROUP BY item)
     JOIN items USING (item)
     WHERE late = n
 ),
-losses AS (SELECT "user", count(*) AS gone FROM interactions SEMI JOIN late_items USING (item) GROUP BY "user")
+losses AS (SELECT "user", count(*) AS gone FROM late SEMI JOIN late_items USING (item) GROUP BY "user")
 SELECT "user", n - coalesce(gone, 0) AS n, early
 FROM sessions
 LEFT JOIN losses USING ("user");
