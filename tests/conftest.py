@@ -46,13 +46,17 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def workspace(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test has data and runs of its own; what is costly to make is cached for the session."""
+def workspace(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Every test has data and runs of its own; what is costly to make is cached for the session. The plugins that it
+    found are forgotten: one that disables them must not have said so for the next."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SRL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     for name in ("SRL_DATA", "SRL_RUNS", "SRL_STRICT_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    yield tmp_path
+    plugins.cache_clear()
 
 
 class Done:
