@@ -41,7 +41,8 @@ def of_one_shape() -> Iterator[None]:
 
 def of_rows(count: int) -> contextlib.AbstractContextManager[None]:
     """`of_one_shape` for products of so many rows, if it is likely that as many come again: batches have a power of two
-    sequences, and parts of them, which have any number, would need code for each. What decides is the number alone,
+    sequences, and parts of them that are of one length a multiple of WHOLE positions; other parts, of any number, would
+    need code for each. What decides is the number alone,
     so that a step that is done again is done alike."""
     return contextlib.nullcontext() if count % WHOLE else of_one_shape()
 

@@ -30,7 +30,7 @@ def attend(q_k_v: Tensor, bias: Tensor, p: float) -> Tensor:
 
 
 def _by_head(q_k_v: Tensor, bias: Tensor) -> Tensor:
-    """Short sequences are no work for the fused kernel: it takes them one by one."""
+    """A few large products; PyTorch's fused kernel makes many small ones, sequence by sequence, and takes longer."""
     out = q_k_v.new_empty(q_k_v.shape[:2] + q_k_v.shape[3:])
     with products.of_rows(out.shape[:2].numel()):
         for head in range(out.shape[2]):

@@ -61,8 +61,8 @@ def by_length(items: Tensor, work: int) -> Iterator[tuple[Tensor, int]]:
         while end < len(sizes) and (end + 1 - start) * sizes[end] * (sizes[end] + BESIDE) <= work:
             end += 1
         if end < len(sizes) and sizes[start] == sizes[end - 1]:
-            whole = WHOLE // math.gcd(sizes[start], WHOLE)
-            end -= (end - start) % whole if end - start >= whole else 0
+            whole = WHOLE // math.gcd(sizes[start], WHOLE)  # as many sequences as make a multiple
+            end = start + ((end - start) // whole * whole or end - start)
         yield order[start:end], sizes[end - 1]
         start = end
 
