@@ -17,13 +17,23 @@ def rectools(*args: str, **settings: str) -> Command:
     return Command("peers/rectools_sasrec.py", args, "rectools", settings, note)
 
 
+def loop(script: str, length: int) -> Command:
+    """Of a repository that is not on the package index."""
+    return Command(f"peers/{script}.py", ("--length", str(length)), "rectools", note="a loop of ours")
+
+
 def recbole(*args: str) -> Command:
     return Command("peers/recbole_sasrec.py", args, "recbole", note="masks nothing" if args else "")
 
 
 def training(loss: str, said: str, length: int, theirs: str, targets: dict[str, float]) -> Case:
     args = ("--length", str(length), "--loss")
-    ways = {"RecTools": rectools(*args, theirs), "RecTools tuned": rectools(*args, theirs, **KEEP)}
+    ways = {
+        "RecTools": rectools(*args, theirs),
+        "RecTools tuned": rectools(*args, theirs, **KEEP),
+        "SASRec.pytorch": loop("pmixer_sasrec", length),
+        "gSASRec": loop("gsasrec", length),
+    }
     peers = {name: ways[name] for name in targets}
     return Case(f"SASRec training, {said}, length {length}", "targets/s", sasrec(*args, loss), peers, targets)
 
@@ -39,11 +49,13 @@ def ranking(width: str) -> Case:
     )
 
 
+PLAIN = {"RecTools": 2.0, "SASRec.pytorch": 2.0, "gSASRec": 2.0}  # one negative
+
 ENCODERS: dict[str, Case] = {
     "sasrec-softmax-50": training("softmax", "full softmax", 50, "softmax", {"RecTools": 5, "RecTools tuned": 3}),
     "sasrec-softmax-200": training("softmax", "full softmax", 200, "softmax", {"RecTools": 5, "RecTools tuned": 3}),
-    "sasrec-bce-50": training("bce", "one negative", 50, "BCE", {"RecTools": 2}),
-    "sasrec-bce-200": training("bce", "one negative", 200, "BCE", {"RecTools": 2}),
+    "sasrec-bce-50": training("bce", "one negative", 50, "BCE", PLAIN),
+    "sasrec-bce-200": training("bce", "one negative", 200, "BCE", PLAIN),
     "sasrec-recbole": Case(
         "SASRec training, full softmax, length 50",
         "targets/s",

@@ -12,7 +12,6 @@ import statistics
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -23,8 +22,8 @@ from recbole.utils import get_model, init_seed
 
 sys.path.insert(0, str(Path(__file__).parent))
 from movielens import rows
+from pace import Pace
 
-WINDOW, WINDOWS, WARM_UP = 5.0, 4, 5.0  # seconds
 logging.disable(logging.WARNING)
 
 
@@ -65,20 +64,17 @@ def main() -> None:
                 seconds.append(time.monotonic() - began)
             print(json.dumps({"value": len(test.dataset) / statistics.median(seconds[1:])}))
             return
-        optimiser, moments, done = torch.optim.Adam(model.parameters(), lr=1e-3), [time.monotonic()], [0]
-        while moments[-1] - moments[0] < WARM_UP + WINDOW * WINDOWS:
+        optimiser, pace, going = torch.optim.Adam(model.parameters(), lr=1e-3), Pace(), True
+        while going:
             for batch in train:
                 optimiser.zero_grad()
                 loss = model.calculate_loss(batch)
                 loss.backward()
                 optimiser.step()
-                moments.append(time.monotonic())
-                done.append(done[-1] + len(batch))
-                if moments[-1] - moments[0] > WARM_UP + WINDOW * WINDOWS:
+                going = pace.step(len(batch))
+                if not going:
                     break
-        edges = [moments[0] + WARM_UP + WINDOW * number for number in range(WINDOWS + 1)]
-        at = [next(n for n, moment in zip(done, moments, strict=True) if moment >= edge) for edge in edges]
-        print(json.dumps({"value": statistics.median(b - a for a, b in pairwise(at)) / WINDOW}))
+        print(json.dumps({"value": pace.targets_per_second()}))
 
 
 if __name__ == "__main__":
