@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ import torch
 from sasrec_llm import processes
 from sasrec_llm.errors import UsageError
 from sasrec_llm.recipe import Head
+
+KEPT = {"M_TRIM_THRESHOLD": (-1, 2**30), "M_MMAP_THRESHOLD": (-3, 2**25)}  # numbers that glibc gave them; bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +57,13 @@ def choose_device(head: Head) -> Device:
         )
     half = head.precision == "bf16" or (head.precision == "auto" and name == "cuda" and torch.cuda.is_bf16_supported())
     return Device(name, half)
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """What a step has freed is kept for the next, up to a gigabyte of it. Left alone, glibc gives the end of its heap
+    back to the system, and gets it again page by page: in some processes at every step, thousands of pages each."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # a system without glibc has no such setting
+            for number, size in KEPT.values():
+                ctypes.CDLL(None).mallopt(number, size)

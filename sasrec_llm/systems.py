@@ -12,7 +12,7 @@ from sasrec_llm.components import BuildContext, MetricComponent, StrategyCompone
 from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
-from sasrec_llm.devices import Device, choose_device
+from sasrec_llm.devices import Device, choose_device, keep_freed_memory
 from sasrec_llm.durable import digest, read_json
 from sasrec_llm.errors import DataError, RunError, UsageError
 from sasrec_llm.evaluation.examiner import EVALUATED, Examiner
@@ -107,6 +107,7 @@ def build(
     """`home`: the world to learn from, where `data` is only asked about. `together`: see `build_together`."""
     training = Training(data)
     context = replace(world(recipe, data, training, workspace, plugins), home=home, together=together)
+    keep_freed_memory()
     strategy, backbone = assemble(recipe.choices, context, plugins)
     return System(strategy, context, training, choose_device(recipe.head), backbone)
 

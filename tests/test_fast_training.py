@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
+import statistics
 from typing import Any
 
 import pytest
 import torch
 
+from sasrec_llm.devices import keep_freed_memory
 from sasrec_llm.dropout import Dropout, keep, scaled
 from sasrec_llm.encoders import dot_product
 from sasrec_llm.encoders.attention import attend, bias
@@ -135,3 +138,19 @@ def test_parts_of_a_batch_are_the_batch(name: str, builtins: Plugins, monkeypatc
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             assert one is two is None or torch.allclose(one, two, atol=1e-6)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have no such setting")
+def test_a_step_asks_the_system_for_no_memory(builtins: Plugins) -> None:
+    import resource
+
+    keep_freed_memory()
+    component = builtins.get("encoders", "sasrec")
+    encoder = component.make(component.settings(width=64, max_length=50, loss="bce", negatives=1), context())
+    sequences = Sequences(torch.randint(1, 20, (128, 51)), torch.arange(128), torch.arange(128))
+    pages = []
+    for _ in range(25):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        encoder.next_item_loss(sequences).backward()
+        pages.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    assert statistics.median(pages[5:]) < 100, "as it comes: thousands"

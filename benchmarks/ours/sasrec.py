@@ -22,7 +22,7 @@ from sasrec_llm.data.interactions import Interactions, load_interactions
 from sasrec_llm.data.own import OwnData
 from sasrec_llm.data.prepare import prepare
 from sasrec_llm.data.training import Training
-from sasrec_llm.devices import Device
+from sasrec_llm.devices import Device, keep_freed_memory
 from sasrec_llm.errors import StoppedError
 from sasrec_llm.evaluation.examiner import Examiner
 from sasrec_llm.evaluation.ranking import NextItemTask
@@ -96,6 +96,7 @@ def train(asked: argparse.Namespace, workspace: Workspace, data: Interactions) -
 
 
 def evaluate(asked: argparse.Namespace, data: Interactions, cache: Path) -> dict[str, Any]:
+    keep_freed_memory()  # as `srl eval` does
     plugins = Plugins()
     plugins.load()
     component = plugins.get("encoders", "sasrec")

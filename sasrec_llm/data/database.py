@@ -46,7 +46,7 @@ def limit(connection: Any, threads: int | None = None, memory: str | None = None
     threads = number(connection, "SELECT current_setting('threads')")
     memory = memory or f"{MEMORY * min(threads, MOST)}MB"
     connection.execute(f"SET memory_limit = '{memory}'")
-    held = int(in_bytes(memory) / 2)  # half of it is asked of the system once, and not again for every block
+    held = int(in_bytes(memory) * 0.75)  # most of it is asked of the system once, and not again for every block
     connection.execute(f"SET block_allocator_memory = '{held}B'")
     return threads, memory
 
