@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from sasrec_llm.components import BuildContext
-from sasrec_llm.devices import Device
+from sasrec_llm.devices import Device, keep_freed_memory
 from sasrec_llm.encoders.sasrec import SASRec, build
 from sasrec_llm.encoders.settings import SASRecSettings
 from sasrec_llm.interfaces import Sequences
@@ -50,7 +50,7 @@ class Trained:
         data: Any = Likes(n_items)
         context = BuildContext(n_users=BATCH, n_items=n_items, item_texts=(), seed=0, cache=Path(), data=data)
         self.encoder: SASRec = build(SASRecSettings(width=64, max_length=LENGTH, **LOSSES[name]), context)
-        self.optimiser = RowAdamW(self.encoder.parameters())
+        self.optimiser = RowAdamW(self.encoder.parameters(), fused=True)
         self.n_items = n_items
 
     def milliseconds(self) -> float:
@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--peak", action="store_true", help="of this process, after a few steps of one case")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as `srl run` does
     if given.peak:
         Trained(given.losses[0], given.items[0]).milliseconds()
         print(Device("cpu", False).peak_memory_mb())

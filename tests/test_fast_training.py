@@ -18,6 +18,7 @@ from sasrec_llm.interfaces import Histories, Sequences
 from sasrec_llm.interfaces.batches import by_length
 from sasrec_llm.plugins import Plugins
 from sasrec_llm.testing import context
+from sasrec_llm.train.optimiser import RowAdamW
 
 
 def masked(batch: int, length: int) -> torch.Tensor:
@@ -154,3 +155,20 @@ def test_a_step_asks_the_system_for_no_memory(builtins: Plugins) -> None:
         encoder.next_item_loss(sequences).backward()
         pages.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     assert statistics.median(pages[5:]) < 100, "as it comes: thousands"
+
+
+def test_the_fused_step_is_that_of_pytorch() -> None:
+    torch.manual_seed(4)
+    start, gradients = torch.randn(50, 8), torch.randn(20, 50, 8)
+    found = []
+    for make in (
+        lambda weights: RowAdamW(weights, lr=1e-2, weight_decay=0.1, fused=True),
+        lambda weights: torch.optim.AdamW(weights, lr=1e-2, weight_decay=0.1, fused=False),
+    ):
+        weight = torch.nn.Parameter(start.clone())
+        optimiser = make([weight])
+        for gradient in gradients:
+            weight.grad = gradient
+            optimiser.step()
+        found.append(weight.detach())
+    assert torch.allclose(*found, atol=1e-6)

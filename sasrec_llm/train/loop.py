@@ -64,7 +64,8 @@ def fit(job: Job) -> Progress:
         groups = [
             {"params": weights, "peak": stage.lrs.get(name, stage.lr), "lr": 0.0} for name, weights in trained.items()
         ]
-        optimiser = RowAdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
+        fused = job.device.name == "cpu"
+        optimiser = RowAdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay, fused=fused)
         trained_parts = {name: job.parts[name] for name in stage.train}
         gradient = Gradient(loss=job.loss, parts=trained_parts.values(), slices=stage.slices, device=job.device)
         kept = checkpoints.Checkpoints(job.folder, trained_parts, optimiser)
